@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+/** @file rabbitmq-c/amqp.h The same as amqp.h. */
+#include "../amqp.h"

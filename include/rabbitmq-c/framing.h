@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+/** @file rabbitmq-c/framing.h The same as amqp_framing.h. */
+#include "../amqp_framing.h"

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+/** @file rabbitmq-c/ssl_socket.h The same as amqp_ssl_socket.h. */
+#include "../amqp_ssl_socket.h"
