@@ -1,0 +1,162 @@
+// The system calls, bare: one call each, the answer or a negative errno, no retry, no policy. Nothing else in the library calls
+// the operating system for a connection. `Syscalls` stands above; in tests a `Seam` stands between the two.
+import AMQPBase
+import CSystem
+
+public typealias ThreadStart = @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer?
+
+struct Kernel {
+  @inline(__always) init() {}
+
+  @inline(__always) func now() -> Instant {
+    var time = timespec()
+    _ = clock_gettime(CLOCK_MONOTONIC, &time)
+    let seconds = UInt64(truncatingIfNeeded: time.tv_sec)
+    return Instant(nanoseconds: seconds &* 1_000_000_000 &+ UInt64(truncatingIfNeeded: time.tv_nsec))
+  }
+
+  @inline(__always) func receive(_ descriptor: Int32, _ room: UnsafeMutableRawBufferPointer) -> Int {
+    let count = recv(descriptor, room.baseAddress, room.count, system_message_look)
+    return count >= 0 ? count : failure()
+  }
+
+  @inline(__always) func send(_ descriptor: Int32, _ pieces: UnsafeMutablePointer<iovec>, _ count: Int) -> Int {
+    // The kernel copies less of a plain send than of a message header and its vector.
+    if count == 1 {
+      let sent = CSystem.send(descriptor, pieces.pointee.iov_base, pieces.pointee.iov_len, system_message_send)
+      return sent >= 0 ? sent : failure()
+    }
+    var message = msghdr()
+    message.msg_iov = pieces
+    message.msg_iovlen = .init(truncatingIfNeeded: count)
+    let sent = sendmsg(descriptor, &message, system_message_send)
+    return sent >= 0 ? sent : failure()
+  }
+
+  func peek(_ descriptor: Int32) -> Int {
+    var octet: UInt8 = 0
+    let count = recv(descriptor, &octet, 1, system_message_peek)
+    return count >= 0 ? count : failure()
+  }
+
+  func peek(_ descriptor: Int32, _ room: UnsafeMutableRawBufferPointer) -> Int {
+    let count = recv(descriptor, room.baseAddress, room.count, system_message_peek)
+    return count >= 0 ? count : failure()
+  }
+
+  /// By the state of TCP, which changes with the peer's FIN or RST, wherever the reader is.
+  func hasPeerFinished(_ descriptor: Int32) -> Bool {
+    var known = tcp_info()
+    var size = socklen_t(MemoryLayout<tcp_info>.size)
+    guard getsockopt(descriptor, system_protocol_tcp, TCP_INFO, &known, &size) == 0 else {
+      return peek(descriptor) == 0
+    }
+    return Int(known.tcpi_state) == TCP_CLOSE_WAIT || Int(known.tcpi_state) == TCP_CLOSE
+  }
+
+  /// One `ppoll`: exact to the kernel's timer, and never shorter than asked. A signal makes it `failed(EINTR)`.
+  @inline(__always) func wait(_ descriptor: Int32, _ interest: Interest, until deadline: Deadline) -> WaitResult {
+    // A negative descriptor would be skipped by the kernel, and the wait would last for ever.
+    guard descriptor >= 0 else { return .failed(errno: EBADF) }
+    var entry = pollfd(fd: descriptor, events: interest.pollEvents, revents: 0)
+    let ready: Int32
+    if deadline.isNever {
+      ready = ppoll(&entry, 1, nil, nil)
+    } else {
+      var left = timespec(nanoseconds: deadline.remaining(from: now()))
+      ready = ppoll(&entry, 1, &left, nil)
+    }
+    if ready < 0 { return .failed(errno: system_errno()) }
+    if ready == 0 { return .timedOut }
+    return interest.outcome(entry.revents)
+  }
+
+  /// A new TCP socket, as programs expect to find it behind `amqp_get_sockfd`: non-blocking, closed on exec, no delay, keepalive.
+  func openSocket(_ family: Int32) -> Int32 {
+    let descriptor = socket(family, system_socket_stream, system_protocol_tcp)
+    guard descriptor >= 0 else { return -system_errno() }
+    var on: Int32 = 1
+    let size = socklen_t(MemoryLayout<Int32>.size)
+    guard setsockopt(descriptor, system_protocol_tcp, TCP_NODELAY, &on, size) == 0,
+      setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, size) == 0
+    else {
+      let code = system_errno()
+      close(descriptor)
+      return -code
+    }
+    return descriptor
+  }
+
+  /// 0 or an errno.
+  func connect(_ descriptor: Int32, _ address: UnsafePointer<sockaddr>, _ length: socklen_t) -> Int32 {
+    CSystem.connect(descriptor, address, length) == 0 ? 0 : system_errno()
+  }
+
+  /// The outcome of a connect that has been waited for: 0 or an errno.
+  func socketError(_ descriptor: Int32) -> Int32 {
+    var code: Int32 = 0
+    var size = socklen_t(MemoryLayout<Int32>.size)
+    return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &size) == 0 ? code : system_errno()
+  }
+
+  func shutdown(_ descriptor: Int32) {
+    _ = CSystem.shutdown(descriptor, system_shut_both)
+  }
+
+  /// Not repeated after EINTR: Linux has given the number back by then, and another thread may own it already.
+  func close(_ descriptor: Int32) {
+    _ = CSystem.close(descriptor)
+  }
+
+  func lookUp(
+    _ host: UnsafePointer<CChar>?, _ service: UnsafePointer<CChar>, _ hints: UnsafePointer<addrinfo>,
+    _ addresses: UnsafeMutablePointer<UnsafeMutablePointer<addrinfo>?>
+  ) -> Int32 {
+    getaddrinfo(host, service, hints, addresses)
+  }
+
+  func freeAddresses(_ addresses: UnsafeMutablePointer<addrinfo>) {
+    freeaddrinfo(addresses)
+  }
+
+  /// 0 or an errno. The thread is never joined: `attributes` must say detached.
+  func startThread(
+    _ attributes: UnsafePointer<pthread_attr_t>, _ start: ThreadStart, _ argument: UnsafeMutableRawPointer
+  ) -> Int32 {
+    var thread = pthread_t()
+    return pthread_create(&thread, attributes, start, argument)
+  }
+
+  @inline(__always) private func failure() -> Int {
+    -Int(system_errno())
+  }
+}
+
+extension Interest {
+  @inline(__always) fileprivate var pollEvents: Int16 {
+    switch self {
+    case .read: system_poll_in
+    case .write: system_poll_out
+    case .readOrWrite: system_poll_in | system_poll_out
+    }
+  }
+
+  /// Errors and hang-ups count as ready for whatever was asked.
+  @inline(__always) fileprivate func outcome(_ events: Int16) -> WaitResult {
+    if events & system_poll_invalid != 0 { return .failed(errno: EBADF) }
+    guard self == .readOrWrite else { return .ready(self) }
+    switch (events & system_poll_in != 0, events & system_poll_out != 0) {
+    case (true, false): return .ready(.read)
+    case (false, true): return .ready(.write)
+    case (true, true), (false, false): return .ready(.readOrWrite)
+    }
+  }
+}
+
+extension timespec {
+  @inline(__always) init(nanoseconds: UInt64) {
+    self.init(
+      tv_sec: .init(truncatingIfNeeded: nanoseconds / 1_000_000_000),
+      tv_nsec: .init(truncatingIfNeeded: nanoseconds % 1_000_000_000))
+  }
+}

@@ -1,0 +1,219 @@
+// Names to addresses, under a deadline.
+//
+// `getaddrinfo` cannot be told when to stop. Numeric hosts never reach a name server and are converted in place; so are names
+// when there is no deadline. Otherwise a detached thread asks, and the caller waits for it on a condition variable as long
+// as it may. The two share one malloc'ed request: whichever of them is done with it last frees it, the thread if the
+// caller has given up (under the mutex that decides which it is).
+import AMQPBase
+import CSystem
+
+enum Resolution {
+  /// To be given back by `Syscalls.freeAddresses`.
+  case addresses(UnsafeMutablePointer<addrinfo>)
+  case failed(Status)
+}
+
+enum Resolver {
+  /// `host` nil is this machine, as `getaddrinfo` has it.
+  static func resolve(host: UnsafePointer<CChar>?, port: UInt16, until deadline: Deadline) -> Resolution {
+    withService(port) { service in
+      guard let host, !isAddress(host) else { return ask(host, service, flags: AI_NUMERICHOST | AI_NUMERICSERV) }
+      if deadline.isNever { return ask(host, service, flags: AI_NUMERICSERV) }
+      if deadline.hasPassed(at: Clock.now()) { return .failed(.timeout) }
+      guard let request = ResolverRequest.make(host, service) else { return .failed(.noMemory) }
+      guard ResolverThread.start(request) else {
+        // A process that may not have another thread still gets its answer, be it late.
+        ResolverRequest.free(request)
+        return ask(host, service, flags: AI_NUMERICSERV)
+      }
+      return ResolverRequest.answer(request, until: deadline)
+    }
+  }
+
+  /// Whether the host is written as numbers, an IPv6 address with the name of its interface included.
+  private static func isAddress(_ host: UnsafePointer<CChar>) -> Bool {
+    withUnsafeTemporaryAllocation(byteCount: 16, alignment: 8) { binary in
+      inet_pton(AF_INET, host, binary.baseAddress) == 1 || inet_pton(AF_INET6, host, binary.baseAddress) == 1
+        || strchr(host, Int32(UInt8(ascii: "%"))) != nil
+    }
+  }
+
+  fileprivate static func hints(_ flags: Int32) -> addrinfo {
+    var hints = addrinfo()
+    hints.ai_family = AF_UNSPEC
+    hints.ai_socktype = system_socket_type
+    hints.ai_protocol = system_protocol_tcp
+    hints.ai_flags = flags
+    return hints
+  }
+
+  fileprivate static func ask(
+    _ host: UnsafePointer<CChar>?, _ service: UnsafePointer<CChar>, flags: Int32
+  ) -> Resolution {
+    var wanted = hints(flags)
+    var addresses: UnsafeMutablePointer<addrinfo>?
+    let code = Syscalls.below.lookUp(host, service, &wanted, &addresses)
+    return resolution(code, addresses)
+  }
+
+  fileprivate static func resolution(_ code: Int32, _ addresses: UnsafeMutablePointer<addrinfo>?) -> Resolution {
+    if code == 0, let addresses { return .addresses(addresses) }
+    return .failed(code == EAI_MEMORY ? .noMemory : .hostnameResolutionFailed)
+  }
+
+  /// The port in decimal digits: with no service, `getaddrinfo` refuses a host that is nil.
+  private static func withService(_ port: UInt16, _ body: (UnsafePointer<CChar>) -> Resolution) -> Resolution {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 8) { digits in
+      guard let base = digits.baseAddress else { return .failed(.noMemory) }
+      var position = 7
+      var rest = port
+      base[position] = 0
+      repeat {
+        position &-= 1
+        base[position] = CChar(truncatingIfNeeded: 48 &+ rest % 10)
+        rest /= 10
+      } while rest > 0
+      return body(UnsafePointer(base + position))
+    }
+  }
+}
+
+/// What the caller and the thread share.
+struct ResolverRequest {
+  let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  let answered: UnsafeMutablePointer<pthread_cond_t>
+  let host: UnsafeMutablePointer<CChar>
+  let service: UnsafeMutablePointer<CChar>
+  var isAnswered = false
+  var isAbandoned = false
+  var code: Int32 = 0
+  var addresses: UnsafeMutablePointer<addrinfo>?
+  #if SYSCALL_SEAM
+    let seam = Unmanaged.passRetained(Seam.current)
+  #endif
+
+  static func make(
+    _ host: UnsafePointer<CChar>, _ service: UnsafePointer<CChar>
+  ) -> UnsafeMutablePointer<ResolverRequest>? {
+    let memory = malloc(MemoryLayout<ResolverRequest>.size)
+    let mutex = malloc(MemoryLayout<pthread_mutex_t>.size)
+    let answered = malloc(MemoryLayout<pthread_cond_t>.size)
+    let host = strdup(host)
+    let service = strdup(service)
+    guard let memory, let mutex, let answered, let host, let service else {
+      CSystem.free(memory)
+      CSystem.free(mutex)
+      CSystem.free(answered)
+      CSystem.free(host)
+      CSystem.free(service)
+      return nil
+    }
+    let request = memory.assumingMemoryBound(to: ResolverRequest.self)
+    request.initialize(
+      to: ResolverRequest(
+        mutex: mutex.assumingMemoryBound(to: pthread_mutex_t.self),
+        answered: answered.assumingMemoryBound(to: pthread_cond_t.self), host: host, service: service))
+    pthread_mutex_init(request.pointee.mutex, nil)
+    var attributes = pthread_condattr_t()
+    pthread_condattr_init(&attributes)
+    // Setting the wall clock must not change how long a connect may take.
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    pthread_cond_init(request.pointee.answered, &attributes)
+    pthread_condattr_destroy(&attributes)
+    return request
+  }
+
+  static func free(_ request: UnsafeMutablePointer<ResolverRequest>) {
+    #if SYSCALL_SEAM
+      request.pointee.seam.release()
+    #endif
+    pthread_cond_destroy(request.pointee.answered)
+    pthread_mutex_destroy(request.pointee.mutex)
+    CSystem.free(request.pointee.host)
+    CSystem.free(request.pointee.service)
+    CSystem.free(request.pointee.answered)
+    CSystem.free(request.pointee.mutex)
+    CSystem.free(request)
+  }
+
+  /// The caller's half: waits, then takes the answer or leaves the request to the thread.
+  static func answer(_ request: UnsafeMutablePointer<ResolverRequest>, until deadline: Deadline) -> Resolution {
+    var end = timespec(nanoseconds: deadline.remaining(from: Instant(nanoseconds: 0)))
+    pthread_mutex_lock(request.pointee.mutex)
+    var outcome: Int32 = 0
+    while !request.pointee.isAnswered && outcome == 0 {
+      outcome = pthread_cond_timedwait(request.pointee.answered, request.pointee.mutex, &end)
+    }
+    let isAnswered = request.pointee.isAnswered
+    request.pointee.isAbandoned = !isAnswered
+    pthread_mutex_unlock(request.pointee.mutex)
+    guard isAnswered else { return .failed(.timeout) }
+    let resolution = Resolver.resolution(request.pointee.code, request.pointee.addresses)
+    free(request)
+    return resolution
+  }
+
+  /// The thread's half.
+  static func serve(_ request: UnsafeMutablePointer<ResolverRequest>) {
+    var wanted = Resolver.hints(AI_NUMERICSERV)
+    var addresses: UnsafeMutablePointer<addrinfo>?
+    let code = Syscalls.below.lookUp(request.pointee.host, request.pointee.service, &wanted, &addresses)
+    pthread_mutex_lock(request.pointee.mutex)
+    let isAbandoned = request.pointee.isAbandoned
+    request.pointee.code = code
+    request.pointee.addresses = addresses
+    request.pointee.isAnswered = true
+    if !isAbandoned { pthread_cond_signal(request.pointee.answered) }
+    pthread_mutex_unlock(request.pointee.mutex)
+    // Not abandoned: the request is the caller's from the unlock on.
+    guard isAbandoned else { return }
+    if code == 0, let addresses { Syscalls.freeAddresses(addresses) }
+    free(request)
+  }
+}
+
+enum ResolverThread {
+  /// Bytes. Name service modules are other people's code and keep buffers on the stack; only what is touched costs memory.
+  private static var stackSize: Int { 512 * 1024 }
+
+  /// False when there can be no thread; the request is then still the caller's.
+  static func start(_ request: UnsafeMutablePointer<ResolverRequest>) -> Bool {
+    var attributes = pthread_attr_t()
+    guard pthread_attr_init(&attributes) == 0 else { return false }
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setdetachstate(&attributes, system_thread_detached)
+    pthread_attr_setstacksize(&attributes, stackSize)
+    // The process's signals belong to its own threads.
+    var all = sigset_t()
+    var before = sigset_t()
+    sigfillset(&all)
+    pthread_sigmask(SIG_BLOCK, &all, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    if create(&attributes, request) { return true }
+    // A program with much thread-local storage needs a larger stack than ours.
+    var plain = pthread_attr_t()
+    guard pthread_attr_init(&plain) == 0 else { return false }
+    defer { pthread_attr_destroy(&plain) }
+    pthread_attr_setdetachstate(&plain, system_thread_detached)
+    return create(&plain, request)
+  }
+
+  private static func create(
+    _ attributes: UnsafePointer<pthread_attr_t>, _ request: UnsafeMutablePointer<ResolverRequest>
+  ) -> Bool {
+    Syscalls.below.startThread(attributes, run, request) == 0
+  }
+
+  private static var run: ThreadStart {
+    { argument in
+      guard let request = argument?.assumingMemoryBound(to: ResolverRequest.self) else { return nil }
+      #if SYSCALL_SEAM
+        let seam = request.pointee.seam.takeUnretainedValue()
+        Seam.with(seam) { ResolverRequest.serve(request) }
+      #else
+        ResolverRequest.serve(request)
+      #endif
+      return nil
+    }
+  }
+}

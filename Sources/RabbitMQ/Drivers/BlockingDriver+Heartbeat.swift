@@ -1,0 +1,120 @@
+// Heartbeats, as every call services them: at its entry and inside its waits.
+//
+// Sending needs the send side alone. The receive half has two forms. A call that receives declares the peer dead only
+// after it has read all there was, so that nothing received is lost. A call that sends, and one that only looks, must not
+// read what the program would then wait for in vain: they ask the kernel when it last heard from the peer.
+
+import AMQPBase
+import AMQPEngine
+import AMQPTransport
+import AMQPWire
+import CRabbitMQ
+import CSystem
+
+extension BlockingDriver {
+  /// For the calls that look at the connection without a turn: sends what is due, and hangs up on a dead peer.
+  func service() {
+    guard connection.pointee.monitor.isOn, connection.pointee.state.isAlive else { return }
+    let now = Clock.now()
+    serviceSend(now)
+    guard connection.pointee.monitor.deathDeadline.hasPassed(at: now) else { return }
+    confirmDeath(now)
+    if !connection.pointee.state.isAlive { closeWhenAlone() }
+  }
+
+  /// Sends a heartbeat if one is due. When somebody else is sending, what he sends serves as well.
+  @inline(__always)
+  func serviceSend(_ now: Instant) {
+    if connection.pointee.monitor.nextSend.hasPassed(at: now) { sendHeartbeat(now) }
+  }
+
+  /// When a wait must be interrupted for the sake of heartbeats.
+  func nextService(after now: Instant) -> Deadline {
+    let monitor = connection.pointee.monitor
+    guard monitor.isOn else { return .never }
+    // A heartbeat that is still due was left to the sender whose turn it is; look again when the next would be.
+    let nextSend =
+      monitor.nextSend.hasPassed(at: now) ? Deadline(now.adding(nanoseconds: interval / 2)) : monitor.nextSend
+    return min(nextSend, monitor.deathDeadline)
+  }
+
+  @inline(never)
+  private func sendHeartbeat(_ now: Instant) {
+    guard connection.pointee.state.isAlive, connection.pointee.send.turn.tryTake() else { return }
+    defer { connection.pointee.send.turn.give() }
+    connection.pointee.send.outbox.beginHeartbeat()
+    let count = connection.pointee.send.outbox.gather()
+    if let pieces = connection.pointee.send.outbox.pieces,
+      case .bytes(let sent) = transport.send(pieces, count: count)
+    {
+      connection.pointee.send.outbox.advance(sent)
+    } else {
+      // The octets that fill the socket serve as well. And a heartbeat that cannot be written never ends a connection:
+      // there may be something left to read.
+      connection.pointee.send.outbox.withdrawHeartbeat()
+    }
+    connection.pointee.monitor.didSend(at: now)
+  }
+
+  /// What a call that sends must hear before it does. It does not read what the program would then wait for in vain.
+  @inline(__always)
+  func checkPeer(_ now: Instant) -> Status {
+    if connection.pointee.monitor.deathDeadline.hasPassed(at: now) {
+      confirmDeath(now)
+      dropHeartbeats()
+    }
+    return connection.pointee.state.sendStatus
+  }
+
+  /// A program that only publishes never reads: the peer's heartbeats would fill the socket in the end, and then the peer
+  /// could not send any more. Those that lie in front, with nothing between them that the program waits for, are taken.
+  private func dropHeartbeats() {
+    guard connection.pointee.state.isAlive, connection.pointee.receive.turn.tryTake() else { return }
+    defer { connection.pointee.receive.turn.give() }
+    guard connection.pointee.receive.assembler.bufferedBytes == 0 else { return }
+    withUnsafeTemporaryAllocation(byteCount: 64 &* Frame.overhead, alignment: 8) { scratch in
+      guard case .bytes(let count) = transport.peek(into: scratch) else { return }
+      let heartbeats = Frame.leadingHeartbeats(in: UnsafeRawBufferPointer(rebasing: scratch[..<count]))
+      if heartbeats > 0 {
+        _ = transport.receive(into: UnsafeMutableRawBufferPointer(rebasing: scratch[..<(heartbeats &* Frame.overhead)]))
+      }
+    }
+  }
+
+  /// The clock says that the peer is dead. The kernel knows better when the application has not been reading.
+  @inline(never)
+  func confirmDeath(_ now: Instant) {
+    guard connection.pointee.state.isAlive else { return }
+    if let silence = transport.peerSilence(), silence < interval &* 2 {
+      connection.pointee.monitor.didReceive(at: now.subtracting(nanoseconds: silence))
+    } else {
+      hangUp(.heartbeatTimeout)
+    }
+  }
+
+  /// Octets were read: they may have arrived long before, while the application did something else.
+  @inline(__always)
+  func didReceive(_ now: Instant) {
+    var arrival = now
+    if connection.pointee.monitor.deathDeadline.hasPassed(at: now), let silence = transport.peerSilence() {
+      arrival = now.subtracting(nanoseconds: silence)
+    }
+    connection.pointee.monitor.didReceive(at: arrival)
+  }
+
+  /// What had arrived before the peer died is not lost with the socket: the waits to come hand it out.
+  func keepReceived() {
+    while let room = connection.pointee.receive.assembler.room() {
+      guard case .bytes(let count) = transport.receive(into: room) else { return }
+      connection.pointee.receive.assembler.filled(count)
+      while case .frame(let view) = connection.pointee.receive.assembler.next(
+        frameMax: connection.pointee.tuning.frameMax, channelMax: connection.pointee.tuning.highestChannel)
+      {
+        if view.type != Frame.heartbeat, !enqueue(view).isOK { return }
+      }
+    }
+  }
+
+  /// Nanoseconds of the heartbeat interval.
+  private var interval: UInt64 { UInt64(connection.pointee.tuning.heartbeat) &* 1_000_000_000 }
+}

@@ -1,0 +1,139 @@
+// The login: protocol header, start, tune, open. The engine's Handshake says what comes next; this sends and waits.
+
+import AMQPBase
+import AMQPEngine
+import AMQPTransport
+import AMQPWire
+import CRabbitMQ
+
+/// What a program passes to `amqp_login`.
+struct LoginRequest {
+  var vhost: UnsafePointer<CChar>
+  var wanted: Tuning
+  var properties: amqp_table_t
+  var mechanism: amqp_sasl_method_enum
+  var identity: UnsafeRawBufferPointer
+  var password: UnsafeRawBufferPointer
+}
+
+extension BlockingDriver {
+  func login(_ request: LoginRequest) -> amqp_rpc_reply_t {
+    let now = Clock.now()
+    guard connection.pointee.state.phase != .open else { return amqp_rpc_reply_t(.unexpectedState) }
+    let deadline = connection.pointee.handshakeTimeout.deadline(from: now)
+    let prepared = prepareProperties(request)
+    guard prepared.isOK else { return amqp_rpc_reply_t(prepared) }
+    let status = sendProtocolHeader(until: deadline)
+    guard status.isOK else { return failed(status) }
+    _ = connection.pointee.state.receive(.headerSent)
+    var handshake = Handshake(wanted: request.wanted, negotiation: .classic)
+    while true {
+      var frame = amqp_frame_t()
+      let action = handshake.receive(nextEvent(until: deadline, request.mechanism, &frame))
+      switch action {
+      case .sendStartOk:
+        let status = sendStartOk(request, until: deadline)
+        if !status.isOK { return failed(status) }
+      case .sendTuneOkThenOpen(let tuning):
+        let status = sendTuneOkThenOpen(tuning, request.vhost, until: deadline)
+        if !status.isOK { return failed(status) }
+      case .keepForLater:
+        let status = receiving { _ in putBehind(frame) }
+        if !status.isOK { return failed(status) }
+      case .opened:
+        _ = connection.pointee.state.receive(.loggedIn)
+        receiving { _ in release() }
+        return amqp_rpc_reply_t(normal: amqp_method_t())
+      case .serverRefused:
+        return amqp_rpc_reply_t(serverException: frame.payload.method)
+      case .fail(let status):
+        return failed(status)
+      }
+    }
+  }
+
+  /// A login that fails half-way leaves nothing to go on with.
+  private func failed(_ status: Status) -> amqp_rpc_reply_t {
+    receiving { _ in hangUp(status) }
+    return amqp_rpc_reply_t(status)
+  }
+
+  // MARK: What comes
+
+  private func nextEvent(
+    until deadline: Deadline, _ mechanism: amqp_sasl_method_enum, _ frame: inout amqp_frame_t
+  ) -> Handshake.Event {
+    let status = receiving { now -> Status in
+      switch nextView(until: deadline, &now) {
+      case .frame(let view): decode(view, into: &frame)
+      case .failed(let status): status
+      }
+    }
+    guard status.isOK else { return .ended(status) }
+    if frame.frame_type == Frame.protocolHeaderType { return .protocolHeader }
+    guard frame.frame_type == Frame.method, frame.channel == 0 else { return .otherFrame }
+    let decoded = frame.payload.method.decoded
+    switch frame.payload.method.id {
+    case amqp_connection_start_t.id:
+      guard let start = decoded?.load(as: amqp_connection_start_t.self) else { return .otherFrame }
+      return started(start, mechanism)
+    case amqp_connection_tune_t.id:
+      guard let tune = decoded?.load(as: amqp_connection_tune_t.self) else { return .otherFrame }
+      return .tune(Tuning(channelMax: tune.channel_max, frameMax: tune.frame_max, heartbeat: tune.heartbeat))
+    case amqp_connection_secure_t.id: return .secure
+    case amqp_connection_open_ok_t.id: return .openOk
+    case amqp_connection_close_t.id: return .connectionClose
+    default: return .otherFrame
+    }
+  }
+
+  private func started(_ start: amqp_connection_start_t, _ mechanism: amqp_sasl_method_enum) -> Handshake.Event {
+    let status = withUnsafeMutablePointer(to: &connection.pointee.propertiesPool) { pool in
+      FieldTable.clone(start.server_properties, into: &connection.pointee.serverProperties, pool: pool)
+    }
+    guard status.isOK else { return .ended(status) }
+    let name = SASL.name(mechanism)
+    return .start(
+      major: start.version_major, minor: start.version_minor,
+      mechanismOffered: name.map { SASL.offers($0, in: start.mechanisms) } ?? false)
+  }
+
+  // MARK: What goes
+
+  /// The tables of an earlier login go; ours is made before anything is sent, so that a bad one is refused.
+  private func prepareProperties(_ request: LoginRequest) -> Status {
+    connection.pointee.serverProperties = amqp_table_t()
+    connection.pointee.clientProperties = amqp_table_t()
+    return withUnsafeMutablePointer(to: &connection.pointee.propertiesPool) { pool in
+      pool.recycle()
+      return ClientProperties.build(
+        user: request.properties, pool: pool, into: &connection.pointee.clientProperties)
+    }
+  }
+
+  private func sendStartOk(_ request: LoginRequest, until deadline: Deadline) -> Status {
+    guard let name = SASL.name(request.mechanism) else { return .invalidParameter }
+    return withUnsafeMutablePointer(to: &connection.pointee.propertiesPool) { pool in
+      let response =
+        request.mechanism == AMQP_SASL_METHOD_PLAIN
+        ? SASL.plainResponse(user: request.identity, password: request.password, pool: pool)
+        : SASL.externalResponse(identity: request.identity, pool: pool)
+      guard let response else { return .noMemory }
+      var startOk = amqp_connection_start_ok_t(
+        client_properties: connection.pointee.clientProperties, mechanism: amqp_bytes_t(name), response: response,
+        locale: amqp_bytes_t("en_US"))
+      return sendMethod(amqp_connection_start_ok_t.id, &startOk, channel: 0, until: deadline)
+    }
+  }
+
+  private func sendTuneOkThenOpen(_ tuning: Tuning, _ vhost: UnsafePointer<CChar>, until deadline: Deadline) -> Status {
+    tune(tuning)
+    var tuneOk = amqp_connection_tune_ok_t(
+      channel_max: tuning.channelMax, frame_max: tuning.frameMax, heartbeat: tuning.heartbeat)
+    let status = sendMethod(amqp_connection_tune_ok_t.id, &tuneOk, channel: 0, until: deadline)
+    guard status.isOK else { return status }
+    var open = amqp_connection_open_t(
+      virtual_host: amqp_bytes_t(UnsafeRawBufferPointer(cString: vhost)), capabilities: amqp_bytes_t(), insist: 1)
+    return sendMethod(amqp_connection_open_t.id, &open, channel: 0, until: deadline)
+  }
+}

@@ -1,0 +1,223 @@
+// Frames off the wire.
+//
+// `nextView` is the one place where frames are read: it drops heartbeats, notes a connection.close, and turns a peer's
+// garbage into the end of the connection. A view lies in the inbound buffer until the next read. What is handed to the
+// application or queued is decoded into the pool of its channel first; a delivery that is consumed whole never is.
+
+import AMQPBase
+import AMQPEngine
+import AMQPTransport
+import AMQPWire
+import CRabbitMQ
+
+enum Received {
+  case frame(FrameView)
+  case failed(Status)
+}
+
+extension BlockingDriver {
+  /// The next frame off the wire that is not a heartbeat. The queue is the caller's business.
+  @inline(__always)
+  func nextView(until deadline: Deadline, _ now: inout Instant) -> Received {
+    if connection.pointee.state.failure == .badAMQPData { return .failed(.badAMQPData) }
+    while true {
+      switch connection.pointee.receive.assembler.next(
+        frameMax: connection.pointee.tuning.frameMax, channelMax: connection.pointee.tuning.highestChannel)
+      {
+      case .frame(let view):
+        if view.type == Frame.heartbeat { continue }
+        connection.pointee.receive.isMidFrame = false
+        if view.channel == 0, view.methodID == amqp_connection_close_t.id {
+          _ = connection.pointee.state.receive(.closing)
+        }
+        return .frame(view)
+      case .protocolHeader(let view):
+        return .frame(view)
+      case .malformed:
+        return .failed(hangUp(.badAMQPData))
+      case .incomplete:
+        let status = fill(until: deadline, &now)
+        guard status.isOK else { return .failed(status) }
+      }
+    }
+  }
+
+  /// Reads once into the inbound buffer; waits for it if there is nothing yet.
+  private func fill(until deadline: Deadline, _ now: inout Instant) -> Status {
+    connection.pointee.receive.isMidFrame = connection.pointee.receive.assembler.isMidFrame
+    while true {
+      let status = connection.pointee.state.receiveStatus
+      guard status.isOK else { return status }
+      guard let room = connection.pointee.receive.assembler.room() else { return .noMemory }
+      switch transport.receive(into: room) {
+      case .bytes(let count):
+        connection.pointee.receive.assembler.filled(count)
+        didReceive(now)
+        return .ok
+      case .wouldBlock(let interest):
+        let status = wait(for: interest, until: deadline, &now)
+        guard status.isOK else { return status }
+      case .closed:
+        // So does a socket read that we have shut down ourselves; the state knows.
+        _ = connection.pointee.state.receive(.inputEnded)
+        return connection.pointee.state.receiveStatus
+      case .failed:
+        let status = connection.pointee.state.receiveStatus
+        return status.isOK ? .socketError : status
+      }
+    }
+  }
+
+  /// Waits until the socket is ready or something is due; ok means: try again.
+  private func wait(for interest: Interest, until deadline: Deadline, _ now: inout Instant) -> Status {
+    serviceSend(now)
+    if connection.pointee.monitor.deathDeadline.hasPassed(at: now) { confirmDeath(now) }
+    let status = connection.pointee.state.receiveStatus
+    guard status.isOK else { return status }
+    if deadline.hasPassed(at: now) { return .timeout }
+    let wake = min(deadline, nextService(after: now))
+    let result = connection.pointee.receive.loop.wait(
+      descriptor: transport.descriptor, interest: interest, until: wake)
+    now = Clock.now()
+    switch result {
+    case .ready, .timedOut: return .ok
+    case .failed: return .socketError
+    }
+  }
+
+  // MARK: Frames for the application
+
+  /// Decodes a view into the pool of its channel. A frame that cannot be read ends the connection.
+  func decode(_ view: FrameView, into frame: inout amqp_frame_t) -> Status {
+    var status = Status.noMemory
+    if let pool = connection.pointee.receive.pools.pool(for: view.channel) {
+      status = Frame.decode(view, pool: pool, into: &frame)
+    }
+    // There may be memory when the program comes again.
+    if status == .noMemory { connection.pointee.receive.assembler.putBack(view) }
+    return status == .badAMQPData ? hangUp(status) : status
+  }
+
+  /// The oldest queued frame, else the next off the wire.
+  func waitFrame(until deadline: Deadline, _ now: inout Instant, into frame: inout amqp_frame_t) -> Status {
+    let status = spillContent()
+    guard status.isOK else { return status }
+    if let queued = dequeue(0) {
+      frame = queued
+      return .ok
+    }
+    switch nextView(until: deadline, &now) {
+    case .frame(let view): return decode(view, into: &frame)
+    case .failed(let status): return status
+    }
+  }
+
+  func waitFrame(into frame: inout amqp_frame_t, timeout: UnsafePointer<timeval>?) -> Status {
+    receiving { now in
+      guard let deadline = Deadline(timeout, from: now) else { return .invalidParameter }
+      return waitFrame(until: deadline, &now, into: &frame)
+    }
+  }
+
+  /// Octets that the program has received itself; answers how many it took, or an error. The frame's type is 0 until a
+  /// frame is whole.
+  func handleInput(_ data: UnsafeRawBufferPointer, into frame: inout amqp_frame_t) -> Int32 {
+    receiving { now in
+      frame = amqp_frame_t()
+      var taken = 0
+      while true {
+        if connection.pointee.state.failure == .badAMQPData { return Status.badAMQPData.code }
+        switch connection.pointee.receive.assembler.next(
+          frameMax: connection.pointee.tuning.frameMax, channelMax: connection.pointee.tuning.highestChannel)
+        {
+        case .frame(let view), .protocolHeader(let view):
+          connection.pointee.receive.isMidFrame = false
+          if view.type != Frame.heartbeat {
+            let status = decode(view, into: &frame)
+            guard status.isOK else { return status.code }
+          }
+          return Int32(truncatingIfNeeded: taken)
+        case .malformed:
+          return hangUp(.badAMQPData).code
+        case .incomplete:
+          connection.pointee.receive.isMidFrame = connection.pointee.receive.assembler.isMidFrame
+          let left = UnsafeRawBufferPointer(rebasing: data[taken...])
+          if left.count == 0 { return Int32(truncatingIfNeeded: taken) }
+          guard let room = connection.pointee.receive.assembler.room() else { return Status.noMemory.code }
+          let count = min(left.count, room.count, max(connection.pointee.receive.assembler.missingBytes, 1))
+          room.copyMemory(from: UnsafeRawBufferPointer(rebasing: left[..<count]))
+          connection.pointee.receive.assembler.filled(count)
+          didReceive(now)
+          taken &+= count
+        }
+      }
+    }
+  }
+
+  // MARK: What is there
+
+  var hasQueuedFrames: Bool {
+    service()
+    return !connection.pointee.receive.queue.isEmpty
+  }
+
+  /// Whether a wait would find octets that nobody has looked at.
+  var hasBufferedData: Bool {
+    service()
+    return connection.pointee.receive.assembler.bufferedBytes > 0 && !isMidFrame
+  }
+
+  var isMidFrame: Bool { connection.pointee.receive.isMidFrame }
+
+  func release() { connection.pointee.receive.pools.recycleAll(exceptQueued: true) }
+
+  func release(_ channel: UInt16) {
+    guard connection.pointee.receive.pools.queuedFrames(on: channel) == 0 else { return }
+    connection.pointee.receive.pools.recycle(channel)
+  }
+
+  // MARK: The queue
+
+  func enqueue(_ view: FrameView) -> Status {
+    var frame = amqp_frame_t()
+    let status = decode(view, into: &frame)
+    guard status.isOK else { return status }
+    return putBehind(frame)
+  }
+
+  func putBehind(_ frame: amqp_frame_t) -> Status {
+    guard connection.pointee.receive.queue.append(frame) else { return .noMemory }
+    connection.pointee.receive.pools.frameQueued(on: frame.channel)
+    return .ok
+  }
+
+  func putBack(_ frame: amqp_frame_t) -> Status {
+    guard connection.pointee.receive.queue.prepend(frame) else { return .noMemory }
+    connection.pointee.receive.pools.frameQueued(on: frame.channel)
+    return .ok
+  }
+
+  func dequeue(_ index: Int) -> amqp_frame_t? {
+    guard let frame = connection.pointee.receive.queue.remove(at: index) else { return nil }
+    connection.pointee.receive.pools.frameDequeued(on: frame.channel)
+    return frame
+  }
+
+  /// The first queued frame that answers `isWanted`, taken out; the others stay in their order.
+  @inline(__always)
+  func dequeueFirst(_ isWanted: (borrowing amqp_frame_t) -> Bool) -> amqp_frame_t? {
+    for index in 0..<connection.pointee.receive.queue.count {
+      if let frame = connection.pointee.receive.queue.frame(at: index), isWanted(frame.pointee) { return dequeue(index) }
+    }
+    return nil
+  }
+}
+
+extension FrameView {
+  /// 0 for a frame that is no method.
+  @inline(__always)
+  var methodID: amqp_method_number_t {
+    guard type == Frame.method, payload.count >= Frame.methodHeaderSize else { return 0 }
+    return UInt32(bigEndian: payload.loadUnaligned(as: UInt32.self))
+  }
+}

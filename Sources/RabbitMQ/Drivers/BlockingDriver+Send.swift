@@ -1,0 +1,141 @@
+// Frames onto the wire.
+//
+// Everything is encoded, or refused, before the first octet leaves. Then the whole message goes in as few system calls as
+// the socket allows. A publisher that has to wait for room keeps reading while nobody else does, because a broker that
+// has stopped reading may still be alive, and says so.
+
+import AMQPBase
+import AMQPEngine
+import AMQPTransport
+import AMQPWire
+import CMemory
+import CRabbitMQ
+
+extension BlockingDriver {
+  func sendMethod(_ id: UInt32, _ decoded: UnsafeMutableRawPointer?, channel: UInt16, until deadline: Deadline = .never)
+    -> Status
+  {
+    sending { now in
+      let status = connection.pointee.send.outbox.encode(method: id, decoded, channel: channel, frameMax: connection.pointee.tuning.frameMax)
+      return status.isOK ? transmit(until: deadline, &now) : status
+    }
+  }
+
+  func sendFrame(_ frame: UnsafePointer<amqp_frame_t>) -> Status {
+    sending { now in
+      let status = connection.pointee.send.outbox.encode(frame, frameMax: connection.pointee.tuning.frameMax)
+      return status.isOK ? transmit(until: .never, &now) : status
+    }
+  }
+
+  func sendProtocolHeader(until deadline: Deadline = .never) -> Status {
+    sending { now in
+      let status = connection.pointee.send.outbox.encodeProtocolHeader()
+      return status.isOK ? transmit(until: deadline, &now) : status
+    }
+  }
+
+  @inline(__always)
+  func publish(
+    _ publish: inout amqp_basic_publish_t, properties: UnsafePointer<amqp_basic_properties_t>,
+    body: UnsafeRawBufferPointer, channel: UInt16
+  ) -> Status {
+    sending { now in
+      if connection.pointee.monitor.lookDue(at: now), isPeerGone() { return .connectionClosed }
+      if connection.pointee.state.phase == .closing { return .connectionClosed }
+      let status = connection.pointee.send.outbox.encode(
+        &publish, properties: properties, body: body, channel: channel, frameMax: connection.pointee.tuning.frameMax)
+      return status.isOK ? transmit(until: .never, &now) : status
+    }
+  }
+
+  /// Sends what the outbox holds, whole.
+  private func transmit(until deadline: Deadline, _ now: inout Instant) -> Status {
+    while true {
+      guard let pieces = connection.pointee.send.outbox.pieces else { return .noMemory }
+      let count = connection.pointee.send.outbox.gather()
+      switch transport.send(pieces, count: count) {
+      case .bytes(let sent):
+        connection.pointee.send.outbox.advance(sent)
+        connection.pointee.monitor.didSend(at: now)
+        if connection.pointee.send.outbox.isDone { return .ok }
+      case .wouldBlock(let interest):
+        let status = waitForRoom(interest, until: deadline, &now)
+        if !status.isOK { return abandon(status) }
+      case .closed:
+        return abandon(.connectionClosed)
+      case .failed:
+        return abandon(.socketError)
+      }
+    }
+  }
+
+  /// A message that is not sent whole. Nothing can follow it on the wire once the peer has a part of it.
+  private func abandon(_ status: Status) -> Status {
+    let isMidFrame = connection.pointee.send.outbox.isMidFrame
+    connection.pointee.send.outbox.clear()
+    if status == .timeout || isMidFrame { hangUp(status) }
+    return connection.pointee.state.failure.isOK ? status : connection.pointee.state.failure
+  }
+
+  /// The socket is full. Ends when it may have room again, at the deadline, or when the peer has been silent for 2H.
+  @inline(never)
+  private func waitForRoom(_ interest: Interest, until deadline: Deadline, _ now: inout Instant) -> Status {
+    let mayRead = readAhead(now)
+    let status = checkPeer(now)
+    guard status.isOK else { return status }
+    if deadline.hasPassed(at: now) { return .timeout }
+    let result = connection.pointee.send.loop.wait(
+      descriptor: transport.descriptor, interest: mayRead ? .readOrWrite : interest,
+      until: min(deadline, connection.pointee.monitor.deathDeadline))
+    now = Clock.now()
+    if case .failed = result { return .socketError }
+    return connection.pointee.state.sendStatus
+  }
+
+  /// Reads what is there into the one inbound buffer, when nobody else is receiving. False when it must not be read.
+  private func readAhead(_ now: Instant) -> Bool {
+    guard connection.pointee.receive.turn.tryTake() else { return false }
+    defer { connection.pointee.receive.turn.give() }
+    while connection.pointee.receive.assembler.bufferedBytes < readAheadLimit {
+      guard let room = connection.pointee.receive.assembler.room() else { return false }
+      switch transport.receive(into: room) {
+      case .bytes(let count):
+        connection.pointee.receive.assembler.filled(count)
+        didReceive(now)
+      case .wouldBlock:
+        return true
+      case .closed, .failed:
+        // For the sender to find out: there may be something to read before the end.
+        return false
+      }
+    }
+    return false
+  }
+
+  /// After an idle time: whether the peer has closed the connection, so that a message would be lost. Takes nothing out of
+  /// the socket: a program may be polling it.
+  @inline(never)
+  private func isPeerGone() -> Bool {
+    guard connection.pointee.receive.turn.tryTake() else { return false }
+    defer { connection.pointee.receive.turn.give() }
+    return transport.hasPeerFinished() || isCloseUnread()
+  }
+
+  /// Whether a connection.close lies unread, in the inbound buffer or in the socket behind it.
+  private func isCloseUnread() -> Bool {
+    // Without memory for a look the message is sent unlooked, as it is most of the time.
+    guard let scratch = malloc(peekLimit) else { return false }
+    defer { free(scratch) }
+    var unread = UnsafeRawBufferPointer(start: nil, count: 0)
+    if case .bytes(let count) = transport.peek(into: UnsafeMutableRawBufferPointer(start: scratch, count: peekLimit)) {
+      unread = UnsafeRawBufferPointer(start: scratch, count: count)
+    }
+    return CloseScan.containsClose(connection.pointee.receive.assembler.buffered, unread)
+  }
+}
+
+/// Octets that a publisher may read while it waits for room.
+private let readAheadLimit = 131_072
+/// Octets of unread input in which a connection.close is looked for.
+private let peekLimit = 8192

@@ -1,0 +1,114 @@
+// The blocking API. A driver decides who waits; what is right is decided by the engine, and what the bytes mean by Wire.
+//
+// Each call of the C API takes the turn of the side that it uses, services heartbeats, does its work, and gives the turn
+// back. Reading: BlockingDriver+Receive and +Content. Writing: +Send. Both: +RPC, +Login. Heartbeats, which concern every
+// call: +Heartbeat. The life of the connection: here.
+//
+// The driver is a pointer, copied freely. It changes the connection field by field and never holds the whole of it, since
+// a thread that publishes and a thread that reads are inside it at the same time.
+
+import AMQPBase
+import AMQPEngine
+import AMQPTransport
+import AMQPWire
+import CRabbitMQ
+
+struct BlockingDriver {
+  let connection: Connection.Handle
+
+  @inline(__always)
+  init(_ connection: Connection.Handle) { self.connection = connection }
+
+  var transport: Transport {
+    @inline(__always) get { Socket.transport(of: connection.pointee.socket) }
+  }
+
+  /// -1 when there is no socket, or none worth waiting for any more.
+  var descriptor: Int32 { isOver ? -1 : transport.descriptor }
+
+  private var isOver: Bool {
+    @inline(__always) get { connection.pointee.state.phase == .closed }
+  }
+
+  // MARK: Turns
+
+  /// Runs `work` as the one who sends; it gets the time of the call's entry.
+  @inline(__always)
+  func sending(_ work: (inout Instant) -> Status) -> Status {
+    connection.pointee.send.turn.take()
+    defer { leaveSend() }
+    var now = Clock.now()
+    let status = checkPeer(now)
+    guard status.isOK else { return status }
+    return work(&now)
+  }
+
+  /// Runs `work` as the one who receives.
+  @inline(__always)
+  func receiving<Result>(_ work: (inout Instant) -> Result) -> Result {
+    connection.pointee.receive.turn.take()
+    defer { leaveReceive() }
+    var now = Clock.now()
+    serviceSend(now)
+    return work(&now)
+  }
+
+  @inline(__always)
+  private func leaveSend() {
+    connection.pointee.send.turn.give()
+    if isOver { closeWhenAlone() }
+  }
+
+  @inline(__always)
+  private func leaveReceive() {
+    connection.pointee.receive.turn.give()
+    if isOver { closeWhenAlone() }
+  }
+
+  // MARK: Life
+
+  func socketReplaced() {
+    _ = connection.pointee.state.receive(.socketClosed)
+    connection.pointee.send.outbox.reset()
+    connection.pointee.receive.assembler.reset()
+    connection.pointee.receive.isMidFrame = false
+  }
+
+  func connected() {
+    socketReplaced()
+    _ = connection.pointee.state.receive(.connected)
+    connection.pointee.monitor = HeartbeatMonitor(intervalSeconds: 0, at: Clock.now())
+  }
+
+  /// What both sides agreed on; heartbeats are due from now on.
+  func tune(_ tuning: Tuning) {
+    connection.pointee.tuning = tuning
+    connection.pointee.monitor = HeartbeatMonitor(intervalSeconds: tuning.heartbeat, at: Clock.now())
+  }
+
+  /// Ends the connection for the reason that `status` names; answers what calls that wait have to say from now on.
+  ///
+  /// The socket is shut down at once, which wakes the other side if it waits, and closed by whoever leaves last, so that
+  /// nobody is left waiting on a descriptor whose number is somebody else's by then.
+  @inline(never)
+  @discardableResult
+  func hangUp(_ status: Status) -> Status {
+    if connection.pointee.state.receive(.failed(status)) == .closeDescriptor { transport.shutdown() }
+    if status == .badAMQPData {
+      // Nothing that such a peer has said is worth handing out: from now on every call says so.
+      while dequeue(0) != nil {}
+    }
+    return connection.pointee.state.receiveStatus
+  }
+
+  /// Every turn ends here once the connection is over.
+  @inline(never)
+  func closeWhenAlone() {
+    guard transport.descriptor >= 0, connection.pointee.receive.turn.tryTake() else { return }
+    defer { connection.pointee.receive.turn.give() }
+    guard connection.pointee.send.turn.tryTake() else { return }
+    defer { connection.pointee.send.turn.give() }
+    if connection.pointee.state.failure == .heartbeatTimeout { keepReceived() }
+    transport.close()
+  }
+}

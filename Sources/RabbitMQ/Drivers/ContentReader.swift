@@ -1,0 +1,178 @@
+import AMQPBase
+import AMQPEngine
+import AMQPWire
+import CMemory
+import CRabbitMQ
+
+/// A content that is arriving: the memory that will be the caller's, and how far it has come.
+///
+/// A call that runs out of time leaves it here, and the next one goes on from there.
+struct ContentReader {
+  enum Kind {
+    case none
+    /// basic.deliver was read as part of it: the envelope's fields are filled.
+    case delivery
+    /// The application has the method itself and reads the message alone.
+    case message
+  }
+
+  private(set) var kind = Kind.none
+  var envelope = amqp_envelope_t()
+  private var progress = ContentProgress(awaitingHeader: true)
+  private var classID: UInt16 = 0
+  private var bodyCapacity = 0
+  /// The properties as they came, in the pool of the message; their decoded strings point into it.
+  private var rawProperties = amqp_bytes_t()
+
+  init() {}
+
+  var isActive: Bool { kind != .none }
+  var isComplete: Bool { progress.state == .complete }
+
+  // MARK: Beginning and end
+
+  mutating func beginMessage(channel: UInt16) {
+    self = ContentReader()
+    kind = .message
+    envelope.channel = channel
+  }
+
+  /// Takes the fields of a basic.deliver over into memory of their own; false when there is none.
+  mutating func beginDelivery(_ deliver: amqp_basic_deliver_t, channel: UInt16) -> Bool {
+    beginMessage(channel: channel)
+    kind = .delivery
+    envelope.delivery_tag = deliver.delivery_tag
+    envelope.redelivered = deliver.redelivered
+    guard let consumerTag = deliver.consumer_tag.duplicated() else { return refuse() }
+    envelope.consumer_tag = consumerTag
+    guard let exchange = deliver.exchange.duplicated() else { return refuse() }
+    envelope.exchange = exchange
+    guard let routingKey = deliver.routing_key.duplicated() else { return refuse() }
+    envelope.routing_key = routingKey
+    return true
+  }
+
+  /// Hands the memory over; the reader is free for the next content.
+  mutating func take() -> amqp_envelope_t {
+    let taken = envelope
+    self = ContentReader()
+    return taken
+  }
+
+  mutating func discard() {
+    if isActive { envelope.release() }
+    self = ContentReader()
+  }
+
+  private mutating func refuse() -> Bool {
+    discard()
+    return false
+  }
+
+  // MARK: Arriving
+
+  mutating func receiveHeader(classID: UInt16, bodySize: UInt64, raw: UnsafeRawBufferPointer) -> Status {
+    guard progress.receive(.header(bodySize: bodySize)) != .unexpectedFrame else { return .unexpectedState }
+    self.classID = classID
+    withUnsafeMutablePointer(to: &envelope.message.pool) { $0.initialize(pageSize: messagePageSize) }
+    return withUnsafeMutablePointer(to: &envelope.message.pool) { pool in
+      guard let copy = pool.copy(raw) else { return .noMemory }
+      rawProperties = copy
+      var decoded: UnsafeMutableRawPointer?
+      let status = BasicProperties.decode(classID: classID, copy.buffer, pool: pool, decoded: &decoded)
+      guard status.isOK, Int32(classID) == AMQP_BASIC_CLASS, let decoded else { return status }
+      envelope.message.properties = decoded.load(as: amqp_basic_properties_t.self)
+      return .ok
+    }
+  }
+
+  mutating func receiveBody(_ bytes: UnsafeRawBufferPointer) -> Status {
+    let count = envelope.message.body.len
+    switch progress.receive(.body(count: UInt64(truncatingIfNeeded: bytes.count))) {
+    case .unexpectedFrame: return .unexpectedState
+    case .bodyTooLong: return .badAMQPData
+    case .awaitingMore, .complete: break
+    }
+    guard let source = bytes.baseAddress, bytes.count > 0 else { return .ok }
+    guard grow(to: count &+ bytes.count), let body = envelope.message.body.bytes else { return .noMemory }
+    memcpy(body + count, source, bytes.count)
+    envelope.message.body.len = count &+ bytes.count
+    return .ok
+  }
+
+  private mutating func grow(to count: Int) -> Bool {
+    if count <= bodyCapacity { return true }
+    let (needed, now) = (UInt64(truncatingIfNeeded: count), UInt64(truncatingIfNeeded: bodyCapacity))
+    guard let capacity = progress.capacity(holding: needed, now: now),
+      let memory = realloc(envelope.message.body.bytes, capacity)
+    else { return false }
+    envelope.message.body.bytes = memory
+    bodyCapacity = capacity
+    return true
+  }
+
+  // MARK: Back to frames
+
+  /// Rewrites what has arrived as frames of the pool, for an application that reads on by frames: the method of a
+  /// delivery, the header, and the body so far in one piece.
+  func makeFrames(in pool: UnsafeMutablePointer<amqp_pool_t>, _ put: (amqp_frame_t) -> Bool) -> Bool {
+    if progress.received > 0 {
+      guard let body = pool.copy(envelope.message.body.buffer) else { return false }
+      var frame = makeFrame(AMQP_FRAME_BODY)
+      frame.payload.body_fragment = body
+      guard put(frame) else { return false }
+    }
+    if progress.state != .awaitingHeader {
+      guard let raw = pool.copy(rawProperties.buffer) else { return false }
+      var decoded: UnsafeMutableRawPointer?
+      guard BasicProperties.decode(classID: classID, raw.buffer, pool: pool, decoded: &decoded).isOK else { return false }
+      var frame = makeFrame(AMQP_FRAME_HEADER)
+      frame.payload.properties.class_id = classID
+      frame.payload.properties.body_size = progress.bodySize
+      frame.payload.properties.decoded = decoded
+      frame.payload.properties.raw = raw
+      guard put(frame) else { return false }
+    }
+    guard kind == .delivery else { return true }
+    let size = MemoryLayout<amqp_basic_deliver_t>.size
+    guard let tag = pool.copy(envelope.consumer_tag.buffer), let exchange = pool.copy(envelope.exchange.buffer),
+      let routingKey = pool.copy(envelope.routing_key.buffer), let memory = pool.allocate(size)
+    else { return false }
+    memory.bindMemory(to: amqp_basic_deliver_t.self, capacity: 1).initialize(
+      to: amqp_basic_deliver_t(
+        consumer_tag: tag, delivery_tag: envelope.delivery_tag, redelivered: envelope.redelivered, exchange: exchange,
+        routing_key: routingKey))
+    var frame = makeFrame(AMQP_FRAME_METHOD)
+    frame.payload.method.id = amqp_basic_deliver_t.id
+    frame.payload.method.decoded = memory
+    return put(frame)
+  }
+
+  private func makeFrame(_ type: Int32) -> amqp_frame_t {
+    var frame = amqp_frame_t()
+    frame.frame_type = UInt8(truncatingIfNeeded: type)
+    frame.channel = envelope.channel
+    return frame
+  }
+}
+
+/// Octets of a page in the pool of a message.
+private let messagePageSize = 4096
+
+extension amqp_message_t {
+  mutating func release() {
+    withUnsafeMutablePointer(to: &pool) { $0.empty() }
+    body.deallocate()
+    self = amqp_message_t()
+  }
+}
+
+extension amqp_envelope_t {
+  mutating func release() {
+    consumer_tag.deallocate()
+    exchange.deallocate()
+    routing_key.deallocate()
+    message.release()
+    self = amqp_envelope_t()
+  }
+}

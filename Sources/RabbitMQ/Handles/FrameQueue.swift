@@ -1,0 +1,74 @@
+import CMemory
+import CRabbitMQ
+
+/// Frames that were decoded but not handed out yet, in wire order: a ring that grows by doubling.
+///
+/// The frames point into the pools of their channels; who adds or removes one keeps the count in `ChannelPools`.
+struct FrameQueue: ~Copyable {
+  private var frames: UnsafeMutablePointer<amqp_frame_t>?
+  private var capacity = 0
+  private var head = 0
+  private(set) var count = 0
+
+  init() {}
+
+  deinit { free(frames) }
+
+  var isEmpty: Bool { count == 0 }
+
+  /// The frame at `index`, counted from the oldest; `index` is below `count`.
+  @inline(__always)
+  func frame(at index: Int) -> UnsafeMutablePointer<amqp_frame_t>? {
+    guard index >= 0, index < count, let frames else { return nil }
+    return frames + slot(index)
+  }
+
+  /// False when there is no memory; the queue is then as it was.
+  mutating func append(_ frame: amqp_frame_t) -> Bool {
+    guard makeRoom(), let frames else { return false }
+    (frames + slot(count)).initialize(to: frame)
+    count &+= 1
+    return true
+  }
+
+  /// Puts a frame back in front of all others. False when there is no memory.
+  mutating func prepend(_ frame: amqp_frame_t) -> Bool {
+    guard makeRoom(), let frames else { return false }
+    head = (head &+ capacity &- 1) & (capacity &- 1)
+    (frames + head).initialize(to: frame)
+    count &+= 1
+    return true
+  }
+
+  /// Takes one frame out; those behind it move up.
+  mutating func remove(at index: Int) -> amqp_frame_t? {
+    guard index >= 0, index < count, let frames else { return nil }
+    let frame = frames[slot(index)]
+    if index == 0 {
+      head = slot(1)
+    } else {
+      for position in index..<(count &- 1) { frames[slot(position)] = frames[slot(position &+ 1)] }
+    }
+    count &-= 1
+    return frame
+  }
+
+  @inline(__always)
+  private func slot(_ index: Int) -> Int { (head &+ index) & (capacity &- 1) }
+
+  private mutating func makeRoom() -> Bool {
+    if count < capacity { return true }
+    let stride = MemoryLayout<amqp_frame_t>.stride
+    let (doubled, overflow) = max(capacity, 8).multipliedReportingOverflow(by: 2)
+    guard !overflow, doubled <= Int.max / stride, let memory = malloc(doubled &* stride) else { return false }
+    let grown = memory.bindMemory(to: amqp_frame_t.self, capacity: doubled)
+    if let frames {
+      for index in 0..<count { (grown + index).initialize(to: frames[slot(index)]) }
+      free(frames)
+    }
+    frames = grown
+    capacity = doubled
+    head = 0
+    return true
+  }
+}
