@@ -117,6 +117,9 @@ public struct ConnectionState: Sendable {
       return .none
     case (.inputEnded, .failed(let status)):
       return fail(status)
+    // Octets that are no AMQP, of a program that receives them by itself.
+    case (.new, .failed(.badAMQPData)):
+      return fail(.badAMQPData)
     case (.new, .failed), (.closed, .failed):
       return .none
 

@@ -1,4 +1,3 @@
-public import AMQPBase
 import CRabbitMQ
 
 /// What connection.tune settles.

@@ -136,7 +136,8 @@ extension Interest {
   @inline(__always) fileprivate var pollEvents: Int16 {
     switch self {
     case .read: system_poll_in
-    case .write: system_poll_out
+    // A peer that has gone will make no room: the writer wakes too.
+    case .write: system_poll_out | system_poll_peer_closed
     case .readOrWrite: system_poll_in | system_poll_out
     }
   }

@@ -1,4 +1,3 @@
-public import AMQPBase
 import CSystem
 
 extension Transport {

@@ -47,7 +47,7 @@ public struct FrameAssembler: ~Copyable {
   private var wanted = Frame.headerSize
   private var isMalformed = false
   /// A protocol header can only be the first thing that a server sends.
-  private var hasSeenFrame = false
+  public private(set) var hasSeenFrame = false
   private var roomsWithoutNeed = 0
 
   public init() {}

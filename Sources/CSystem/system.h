@@ -45,6 +45,7 @@ static const int system_shut_both = SHUT_RDWR;
 
 static const short system_poll_in = POLLIN;
 static const short system_poll_out = POLLOUT;
+static const short system_poll_peer_closed = 0x2000; // POLLRDHUP, which is declared under _GNU_SOURCE alone
 static const short system_poll_invalid = POLLNVAL;
 
 static const int system_thread_detached = PTHREAD_CREATE_DETACHED;

@@ -85,7 +85,10 @@ extension BlockingDriver {
   @inline(never)
   func confirmDeath(_ now: Instant) {
     guard connection.pointee.state.isAlive else { return }
-    if let silence = transport.peerSilence(), silence < interval &* 2 {
+    if transport.hasPeerFinished() {
+      // Cut off is not silent: whoever reads or writes next hears the right code.
+      connection.pointee.monitor.didReceive(at: now)
+    } else if let silence = transport.peerSilence(), silence < interval &* 2 {
       connection.pointee.monitor.didReceive(at: now.subtracting(nanoseconds: silence))
     } else {
       hangUp(.heartbeatTimeout)

@@ -16,26 +16,50 @@ struct LoginRequest {
   var password: UnsafeRawBufferPointer
 }
 
+/// The methods that a login sends, made and measured before anything is sent.
+private struct LoginMethods {
+  var startOk: amqp_connection_start_ok_t
+  var open: amqp_connection_open_t
+
+  /// What could not be encoded later: a vhost or a key over 255 octets, properties or credentials above a frame.
+  mutating func check() -> Status {
+    var (first, second) = (Sizer(), Sizer())
+    startOk.code(&first)
+    open.code(&second)
+    guard first.failure.isOK, second.failure.isOK else { return first.failure.isOK ? second.failure : first.failure }
+    let room = Int(Tuning.beforeTune.frameMax) &- Frame.overhead &- Frame.methodHeaderSize
+    return first.count <= room ? .ok : .tableTooBig
+  }
+}
+
 extension BlockingDriver {
   func login(_ request: LoginRequest) -> amqp_rpc_reply_t {
-    let now = Clock.now()
+    let deadline = connection.pointee.handshakeTimeout.deadline(from: Clock.now())
     guard connection.pointee.state.phase != .open else { return amqp_rpc_reply_t(.unexpectedState) }
-    let deadline = connection.pointee.handshakeTimeout.deadline(from: now)
-    let prepared = prepareProperties(request)
-    guard prepared.isOK else { return amqp_rpc_reply_t(prepared) }
+    guard var methods = makeMethods(request) else { return amqp_rpc_reply_t(.noMemory) }
+    var status = prepareProperties(request)
+    if status.isOK {
+      methods.startOk.client_properties = connection.pointee.clientProperties
+      status = methods.check()
+    }
+    guard status.isOK else { return amqp_rpc_reply_t(status) }
+    return login(methods, request, until: deadline)
+  }
+
+  private func login(_ methods: LoginMethods, _ request: LoginRequest, until deadline: Deadline) -> amqp_rpc_reply_t {
     let status = sendProtocolHeader(until: deadline)
     guard status.isOK else { return failed(status) }
-    _ = connection.pointee.state.receive(.headerSent)
     var handshake = Handshake(wanted: request.wanted, negotiation: .classic)
     while true {
       var frame = amqp_frame_t()
       let action = handshake.receive(nextEvent(until: deadline, request.mechanism, &frame))
       switch action {
       case .sendStartOk:
-        let status = sendStartOk(request, until: deadline)
+        var startOk = methods.startOk
+        let status = sendMethod(amqp_connection_start_ok_t.id, &startOk, channel: 0, until: deadline)
         if !status.isOK { return failed(status) }
       case .sendTuneOkThenOpen(let tuning):
-        let status = sendTuneOkThenOpen(tuning, request.vhost, until: deadline)
+        let status = sendTuneOkThenOpen(tuning, methods.open, until: deadline)
         if !status.isOK { return failed(status) }
       case .keepForLater:
         let status = receiving { _ in putBehind(frame) }
@@ -54,7 +78,7 @@ extension BlockingDriver {
 
   /// A login that fails half-way leaves nothing to go on with.
   private func failed(_ status: Status) -> amqp_rpc_reply_t {
-    receiving { _ in hangUp(status) }
+    receiving { _ in _ = hangUp(status) }
     return amqp_rpc_reply_t(status)
   }
 
@@ -100,40 +124,41 @@ extension BlockingDriver {
 
   // MARK: What goes
 
-  /// The tables of an earlier login go; ours is made before anything is sent, so that a bad one is refused.
+  /// Takes the place of the tables of an earlier login.
   private func prepareProperties(_ request: LoginRequest) -> Status {
     connection.pointee.serverProperties = amqp_table_t()
     connection.pointee.clientProperties = amqp_table_t()
     return withUnsafeMutablePointer(to: &connection.pointee.propertiesPool) { pool in
-      pool.recycle()
-      return ClientProperties.build(
-        user: request.properties, pool: pool, into: &connection.pointee.clientProperties)
+      ClientProperties.build(user: request.properties, pool: pool, into: &connection.pointee.clientProperties)
     }
   }
 
-  private func sendStartOk(_ request: LoginRequest, until deadline: Deadline) -> Status {
-    guard let name = SASL.name(request.mechanism) else { return .invalidParameter }
-    return withUnsafeMutablePointer(to: &connection.pointee.propertiesPool) { pool in
+  private func makeMethods(_ request: LoginRequest) -> LoginMethods? {
+    withUnsafeMutablePointer(to: &connection.pointee.propertiesPool) { pool in
+      pool.recycle()
       let response =
         request.mechanism == AMQP_SASL_METHOD_PLAIN
         ? SASL.plainResponse(user: request.identity, password: request.password, pool: pool)
         : SASL.externalResponse(identity: request.identity, pool: pool)
-      guard let response else { return .noMemory }
-      var startOk = amqp_connection_start_ok_t(
-        client_properties: connection.pointee.clientProperties, mechanism: amqp_bytes_t(name), response: response,
-        locale: amqp_bytes_t("en_US"))
-      return sendMethod(amqp_connection_start_ok_t.id, &startOk, channel: 0, until: deadline)
+      guard let response, let name = SASL.name(request.mechanism) else { return nil }
+      return LoginMethods(
+        startOk: amqp_connection_start_ok_t(
+          client_properties: amqp_table_t(), mechanism: amqp_bytes_t(name), response: response,
+          locale: amqp_bytes_t("en_US")),
+        open: amqp_connection_open_t(
+          virtual_host: amqp_bytes_t(UnsafeRawBufferPointer(cString: request.vhost)), capabilities: amqp_bytes_t(),
+          insist: 1))
     }
   }
 
-  private func sendTuneOkThenOpen(_ tuning: Tuning, _ vhost: UnsafePointer<CChar>, until deadline: Deadline) -> Status {
+  private func sendTuneOkThenOpen(_ tuning: Tuning, _ open: amqp_connection_open_t, until deadline: Deadline) -> Status
+  {
     tune(tuning)
     var tuneOk = amqp_connection_tune_ok_t(
       channel_max: tuning.channelMax, frame_max: tuning.frameMax, heartbeat: tuning.heartbeat)
     let status = sendMethod(amqp_connection_tune_ok_t.id, &tuneOk, channel: 0, until: deadline)
     guard status.isOK else { return status }
-    var open = amqp_connection_open_t(
-      virtual_host: amqp_bytes_t(UnsafeRawBufferPointer(cString: vhost)), capabilities: amqp_bytes_t(), insist: 1)
+    var open = open
     return sendMethod(amqp_connection_open_t.id, &open, channel: 0, until: deadline)
   }
 }

@@ -164,10 +164,13 @@ extension BlockingDriver {
   /// Whether a wait would find octets that nobody has looked at.
   var hasBufferedData: Bool {
     service()
-    return connection.pointee.receive.assembler.bufferedBytes > 0 && !isMidFrame
+    return connection.pointee.receive.assembler.bufferedBytes > 0 && !connection.pointee.receive.isMidFrame
   }
 
-  var isMidFrame: Bool { connection.pointee.receive.isMidFrame }
+  /// Whether frames have come, and none is half read: when the C API lets memory be released and limits be changed.
+  var isBetweenFrames: Bool {
+    !connection.pointee.receive.isMidFrame && connection.pointee.receive.assembler.hasSeenFrame
+  }
 
   func release() { connection.pointee.receive.pools.recycleAll(exceptQueued: true) }
 
@@ -203,11 +206,17 @@ extension BlockingDriver {
     return frame
   }
 
+  func dropQueue() {
+    while dequeue(0) != nil {}
+  }
+
   /// The first queued frame that answers `isWanted`, taken out; the others stay in their order.
   @inline(__always)
   func dequeueFirst(_ isWanted: (borrowing amqp_frame_t) -> Bool) -> amqp_frame_t? {
     for index in 0..<connection.pointee.receive.queue.count {
-      if let frame = connection.pointee.receive.queue.frame(at: index), isWanted(frame.pointee) { return dequeue(index) }
+      if let frame = connection.pointee.receive.queue.frame(at: index), isWanted(frame.pointee) {
+        return dequeue(index)
+      }
     }
     return nil
   }

@@ -16,7 +16,8 @@ extension BlockingDriver {
     -> Status
   {
     sending { now in
-      let status = connection.pointee.send.outbox.encode(method: id, decoded, channel: channel, frameMax: connection.pointee.tuning.frameMax)
+      let status = connection.pointee.send.outbox.encode(
+        method: id, decoded, channel: channel, frameMax: connection.pointee.tuning.frameMax)
       return status.isOK ? transmit(until: deadline, &now) : status
     }
   }
@@ -30,8 +31,10 @@ extension BlockingDriver {
 
   func sendProtocolHeader(until deadline: Deadline = .never) -> Status {
     sending { now in
-      let status = connection.pointee.send.outbox.encodeProtocolHeader()
-      return status.isOK ? transmit(until: deadline, &now) : status
+      var status = connection.pointee.send.outbox.encodeProtocolHeader()
+      if status.isOK { status = transmit(until: deadline, &now) }
+      if status.isOK { _ = connection.pointee.state.receive(.headerSent) }
+      return status
     }
   }
 
@@ -84,6 +87,8 @@ extension BlockingDriver {
     let mayRead = readAhead(now)
     let status = checkPeer(now)
     guard status.isOK else { return status }
+    // There may be something to read before the end, but nobody will make room any more.
+    if transport.hasPeerFinished() { return .connectionClosed }
     if deadline.hasPassed(at: now) { return .timeout }
     let result = connection.pointee.send.loop.wait(
       descriptor: transport.descriptor, interest: mayRead ? .readOrWrite : interest,
@@ -102,11 +107,11 @@ extension BlockingDriver {
       switch transport.receive(into: room) {
       case .bytes(let count):
         connection.pointee.receive.assembler.filled(count)
+        connection.pointee.receive.isMidFrame = false
         didReceive(now)
       case .wouldBlock:
         return true
       case .closed, .failed:
-        // For the sender to find out: there may be something to read before the end.
         return false
       }
     }

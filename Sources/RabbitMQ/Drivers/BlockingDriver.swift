@@ -72,6 +72,9 @@ struct BlockingDriver {
     connection.pointee.send.outbox.reset()
     connection.pointee.receive.assembler.reset()
     connection.pointee.receive.isMidFrame = false
+    connection.pointee.receive.content.discard()
+    dropQueue()
+    connection.pointee.tuning = .beforeTune
   }
 
   func connected() {
@@ -96,7 +99,7 @@ struct BlockingDriver {
     if connection.pointee.state.receive(.failed(status)) == .closeDescriptor { transport.shutdown() }
     if status == .badAMQPData {
       // Nothing that such a peer has said is worth handing out: from now on every call says so.
-      while dequeue(0) != nil {}
+      dropQueue()
     }
     return connection.pointee.state.receiveStatus
   }

@@ -125,7 +125,9 @@ struct ContentReader {
     if progress.state != .awaitingHeader {
       guard let raw = pool.copy(rawProperties.buffer) else { return false }
       var decoded: UnsafeMutableRawPointer?
-      guard BasicProperties.decode(classID: classID, raw.buffer, pool: pool, decoded: &decoded).isOK else { return false }
+      guard BasicProperties.decode(classID: classID, raw.buffer, pool: pool, decoded: &decoded).isOK else {
+        return false
+      }
       var frame = makeFrame(AMQP_FRAME_HEADER)
       frame.payload.properties.class_id = classID
       frame.payload.properties.body_size = progress.bodySize

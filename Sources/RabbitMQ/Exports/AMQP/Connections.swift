@@ -55,6 +55,7 @@ public func amqp_tune_connection(
   guard let driver = BlockingDriver(state),
     let tuning = Tuning.agreedElsewhere(channelMax: channel_max, frameMax: frame_max, heartbeat: heartbeat)
   else { return Status.invalidParameter.code }
+  guard driver.isBetweenFrames else { return Status.unexpectedState.code }
   driver.tune(tuning)
   return Status.ok.code
 }

@@ -1,5 +1,5 @@
 import AMQPBase
-public import CRabbitMQ
+import CRabbitMQ
 import CSystem
 
 @_cdecl("amqp_error_string2") @implementation

@@ -48,7 +48,8 @@ public func amqp_publisher_confirm_wait(
   _ state: amqp_connection_state_t!, _ timeout: UnsafePointer<timeval>!,
   _ result: UnsafeMutablePointer<amqp_publisher_confirm_t>!
 ) -> amqp_rpc_reply_t {
-  guard let driver = BlockingDriver(state), let result else { return amqp_rpc_reply_t(.invalidParameter) }
-  result.pointee = amqp_publisher_confirm_t()
+  guard let result else { return amqp_rpc_reply_t(.invalidParameter) }
+  result.initialize(to: amqp_publisher_confirm_t())
+  guard let driver = BlockingDriver(state) else { return amqp_rpc_reply_t(.invalidParameter) }
   return driver.waitConfirm(&result.pointee, timeout: timeout)
 }

@@ -1,4 +1,4 @@
-public import CRabbitMQ
+import CRabbitMQ
 
 @_cdecl("amqp_version_number") @implementation
 public func amqp_version_number() -> UInt32 {
