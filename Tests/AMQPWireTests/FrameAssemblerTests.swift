@@ -371,6 +371,20 @@ extension FrameAssembler {
     #expect(Array(assembler.buffered) == [3, 0])
   }
 
+  @Test func theRestOfAFrameGoesToTheFront() {
+    var assembler = FrameAssembler()
+    let whole = frame(3, 1, [UInt8](repeating: 0, count: 992))
+    for round in 0..<40 {
+      assembler.take(whole.prefix(600))
+      for _ in 0..<14 { assembler.take(whole.dropFirst(600) + whole.prefix(600)) }
+      #expect(assembler.drain().count == 14)
+      let (room, buffered) = (assembler.room()?.count ?? 0, assembler.bufferedBytes)
+      #expect(room + buffered == FrameAssembler.initialCapacity, "in round \(round)")
+      assembler.take(whole.dropFirst(600))
+      #expect(assembler.drain().count == 1)
+    }
+  }
+
   @Test func thereIsRoomEvenForAReaderThatTakesNoFrames() {
     var assembler = FrameAssembler()
     for _ in 0..<50 {

@@ -212,6 +212,15 @@ import Testing
     #expect(decode([1, 0, 1, 0, 0, 0, 4, 0, 60, 0, 60, 0xCE]).status == .badAMQPData)
   }
 
+  @Test func whatIsNotDecodedLeavesTheFrameAlone() {
+    let octets = Octets([0, 60, 0, 60])
+    let view = FrameView(type: Frame.method, channel: 3, payload: octets.raw)
+    var frame = amqp_frame_t()
+    frame.channel = 77
+    #expect(Frame.decode(view, pool: pool.pointer, into: &frame) == .badAMQPData)
+    #expect(frame.channel == 77 && frame.frame_type == 0)
+  }
+
   @Test func theCopyOutlivesTheBuffer() {
     let octets: [UInt8] =
       [1, 0, 1] + big(UInt32(4 + 4)) + [0, 60, 0, 21] + shortstr("tag") + [0xCE]

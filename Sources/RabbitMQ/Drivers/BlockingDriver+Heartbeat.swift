@@ -84,11 +84,9 @@ extension BlockingDriver {
   /// The clock says that the peer is dead. The kernel knows better when the application has not been reading.
   @inline(never)
   func confirmDeath(_ now: Instant) {
-    guard connection.pointee.state.isAlive else { return }
-    if transport.hasPeerFinished() {
-      // Cut off is not silent: whoever reads or writes next hears the right code.
-      connection.pointee.monitor.didReceive(at: now)
-    } else if let silence = transport.peerSilence(), silence < interval &* 2 {
+    // Cut off is not silent: whoever reads or writes next hears the right code.
+    guard connection.pointee.state.isAlive, !transport.hasPeerFinished() else { return }
+    if let silence = transport.peerSilence(), silence < interval &* 2 {
       connection.pointee.monitor.didReceive(at: now.subtracting(nanoseconds: silence))
     } else {
       hangUp(.heartbeatTimeout)
