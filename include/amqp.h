@@ -47,13 +47,15 @@
  * these; a function's own list names only what comes on top:
  * - AMQP_STATUS_INVALID_PARAMETER: the handle or a required pointer is NULL;
  * - AMQP_STATUS_SOCKET_CLOSED: the connection has no open socket;
- * - AMQP_STATUS_CONNECTION_CLOSED: the broker ended the TCP connection;
- * - AMQP_STATUS_SOCKET_ERROR, AMQP_STATUS_SSL_ERROR: the socket or TLS failed;
+ * - AMQP_STATUS_CONNECTION_CLOSED: the broker ended the TCP connection; from a
+ *   receiving call also after this side has closed the descriptor;
+ * - AMQP_STATUS_SOCKET_ERROR, AMQP_STATUS_SSL_ERROR: the socket or TLS failed,
+ *   which a broker that cuts the connection can bring about as well;
  * - AMQP_STATUS_HEARTBEAT_TIMEOUT: the broker fell silent (sticky);
  * - AMQP_STATUS_BAD_AMQP_DATA: the broker sent invalid bytes (sticky);
  * - AMQP_STATUS_UNKNOWN_CLASS, AMQP_STATUS_UNKNOWN_METHOD: the broker sent a
  *   content or method that this library does not know;
- * - AMQP_STATUS_NO_MEMORY, AMQP_STATUS_TIMER_FAILURE: resources ran out.
+ * - AMQP_STATUS_NO_MEMORY: memory ran out.
  *
  * *Sticky*: the descriptor is closed (amqp_get_sockfd() answers -1) and every
  * later call on the connection answers the same status. What was received
@@ -69,8 +71,8 @@
  * that takes the connection and waits, polls, sends or receives first sends a
  * heartbeat if nothing was written for H/2, and goes on doing so while it
  * waits. A broker that is silent for 2 H is reported as
- * AMQP_STATUS_HEARTBEAT_TIMEOUT. No call hands a received heartbeat to the
- * program, save amqp_handle_input(), to which the program brings the bytes.
+ * AMQP_STATUS_HEARTBEAT_TIMEOUT; before its first byte after connection.tune it
+ * has 2.5 H. No call hands a received heartbeat to the program.
  *
  * **Time limits.** A `struct timeval *` that is NULL means no limit; {0, 0}
  * means "do what can be done at once" and never blocks; a tv_usec of a million
@@ -328,9 +330,9 @@ typedef struct amqp_method_t_ {
 
 /** One frame (4.2.3 General Frame Format). */
 typedef struct amqp_frame_t_ {
-  uint8_t frame_type; /**< AMQP_FRAME_METHOD, _HEADER, _BODY or _HEARTBEAT;
-                           'A' for a protocol header; 0 for "none yet" from
-                           amqp_handle_input() */
+  uint8_t frame_type; /**< AMQP_FRAME_METHOD, _HEADER or _BODY; for sending
+                           also _HEARTBEAT; received also 'A', a protocol
+                           header; 0 from amqp_handle_input(): no frame */
   amqp_channel_t channel; /**< 0 for methods of the connection */
   union {
     amqp_method_t method; /**< AMQP_FRAME_METHOD */
@@ -419,18 +421,20 @@ typedef enum amqp_status_enum_ {
   AMQP_STATUS_UNKNOWN_CLASS = -0x0003,
   /** No such method: received, or passed to a function that takes an id. */
   AMQP_STATUS_UNKNOWN_METHOD = -0x0004,
-  /** The host name has no address, the resolver failed, or there can be no such
-   *  port. */
+  /** The host name has no address, the resolver failed, or the port is
+   *  negative. */
   AMQP_STATUS_HOSTNAME_RESOLUTION_FAILED = -0x0005,
   /** The broker answered with a protocol header, or its connection.start names
    *  another version than 0-9. */
   AMQP_STATUS_INCOMPATIBLE_AMQP_VERSION = -0x0006,
   /** The broker ended the TCP connection, or had ended it before a publish was
-   *  written. What it sent before can still be read by a waiting call. */
+   *  written. What it sent before can still be read by a waiting call. A
+   *  receiving call says so, too, once this side has closed the descriptor. */
   AMQP_STATUS_CONNECTION_CLOSED = -0x0007,
   /** amqp_parse_url(): not a URL of the form that it knows. */
   AMQP_STATUS_BAD_URL = -0x0008,
-  /** A system call on the socket failed: refused, reset, unreachable. */
+  /** A system call on the socket failed: refused, reset, unreachable, or there
+   *  is no such port. */
   AMQP_STATUS_SOCKET_ERROR = -0x0009,
   /** NULL where something is needed, or a number out of range. Nothing
    *  happened; usable. */
@@ -446,7 +450,8 @@ typedef enum amqp_status_enum_ {
    * a connect: the descriptor is closed.
    */
   AMQP_STATUS_TIMEOUT = -0x000D,
-  /** The clock or the wait on the descriptor failed. */
+  /** Never returned: the clock does not fail, and a wait that does is
+   *  AMQP_STATUS_SOCKET_ERROR. */
   AMQP_STATUS_TIMER_FAILURE = -0x000E,
   /** Nothing came from the broker for two heartbeat intervals. Sticky,
    *  descriptor -1. */
@@ -642,8 +647,9 @@ static inline amqp_bytes_t amqp_bytes_describe_(void const *first,
  * @param offset   in: where in `encoded` the table starts; out, on success: the
  *                 first byte after it
  * @return AMQP_STATUS_OK; AMQP_STATUS_BAD_AMQP_DATA if the bytes end early,
- *         hold an unknown kind or nest more than 100 deep;
- *         AMQP_STATUS_NO_MEMORY; AMQP_STATUS_INVALID_PARAMETER for NULL
+ *         or hold an unknown kind, or if the offset lies behind them;
+ *         AMQP_STATUS_NO_MEMORY; AMQP_STATUS_INVALID_PARAMETER for NULL. Any
+ *         depth of nesting is taken; the stack does not grow with it.
  */
 AMQP_PUBLIC_FUNCTION
 int AMQP_CALL amqp_decode_table(amqp_bytes_t encoded, amqp_pool_t *pool,
@@ -671,7 +677,7 @@ int AMQP_CALL amqp_encode_table(amqp_bytes_t encoded, amqp_table_t *input,
  * @param pool      where all of the copy lies; the original may be freed
  * @return AMQP_STATUS_OK; AMQP_STATUS_INVALID_PARAMETER for an unknown kind, a
  *         negative count, nesting more than 100 deep or NULL;
- *         AMQP_STATUS_NO_MEMORY
+ *         AMQP_STATUS_NO_MEMORY. On failure `clone` is as it was.
  */
 AMQP_PUBLIC_FUNCTION
 int AMQP_CALL amqp_table_clone(const amqp_table_t *original,
@@ -713,7 +719,8 @@ int AMQP_CALL amqp_destroy_connection(amqp_connection_state_t state);
  * sleep no longer than half the heartbeat interval.
  * @param state  the connection
  * @return the descriptor, still owned by the connection; -1 if it is closed or
- *         was never opened
+ *         was never opened. It stays when the broker ends the connection: a
+ *         waiting call says so.
  */
 AMQP_PUBLIC_FUNCTION
 int AMQP_CALL amqp_get_sockfd(amqp_connection_state_t state);
@@ -745,14 +752,16 @@ int AMQP_CALL amqp_get_heartbeat(amqp_connection_state_t state);
 
 /**
  * Replaces what was negotiated on this side only; the broker is not told. Made
- * for programs that do the handshake themselves by amqp_send_method().
+ * for programs that do the handshake themselves by amqp_send_method(). Both
+ * heartbeat clocks start anew.
  * @param state        the connection
- * @param channel_max  highest channel number, 0 to 65535
- * @param frame_max    bytes of a whole frame; values below 4096 count as 4096
+ * @param channel_max  highest channel number, 0 to 65535; 0: no limit
+ * @param frame_max    bytes of a whole frame, 0 or more; below 4096 counts as
+ *                     4096
  * @param heartbeat    seconds, 0 to 65535; 0 means off
- * @return AMQP_STATUS_OK; AMQP_STATUS_INVALID_PARAMETER for a number out of
- *         range; AMQP_STATUS_UNEXPECTED_STATE before the first frame was
- *         received or while one is half read; AMQP_STATUS_NO_MEMORY
+ * @return AMQP_STATUS_OK; AMQP_STATUS_INVALID_PARAMETER for NULL or a number
+ *         out of range; AMQP_STATUS_UNEXPECTED_STATE before the first frame was
+ *         received or while one is half read. Nothing changes on failure.
  */
 AMQP_PUBLIC_FUNCTION
 int AMQP_CALL amqp_tune_connection(amqp_connection_state_t state,
@@ -764,7 +773,7 @@ int AMQP_CALL amqp_tune_connection(amqp_connection_state_t state,
  * product, version, capabilities.
  * @param state  the connection
  * @return a table that the connection owns, to be read only, valid until it is
- *         destroyed; empty before login
+ *         destroyed or logs in again; empty before login
  */
 AMQP_PUBLIC_FUNCTION
 amqp_table_t *AMQP_CALL
@@ -774,7 +783,7 @@ amqp_table_t *AMQP_CALL
  * What this side said about itself at login (1.4.2.2 connection.start-ok).
  * @param state  the connection
  * @return a table that the connection owns, to be read only, valid until it is
- *         destroyed; empty before login
+ *         destroyed or logs in again; empty before login
  */
 AMQP_PUBLIC_FUNCTION
 amqp_table_t *AMQP_CALL
@@ -811,13 +820,14 @@ int AMQP_CALL amqp_socket_open(amqp_socket_t *self, const char *host, int port);
  * @param host     name or address; NULL: this machine
  * @param port     TCP port: AMQP_PROTOCOL_PORT, or 5671 for TLS
  * @param timeout  how long it may take; NULL: no limit; {0, 0}: one attempt
- *                 that does not wait
+ *                 that does not wait, not even for a name to be resolved
  * @return AMQP_STATUS_OK; AMQP_STATUS_HOSTNAME_RESOLUTION_FAILED, also for a
- *         port outside 0 to 65535; AMQP_STATUS_SOCKET_ERROR if no address
- *         accepts; AMQP_STATUS_TIMEOUT; AMQP_STATUS_SOCKET_INUSE if it is open
- *         already; AMQP_STATUS_INVALID_PARAMETER for a NULL socket or a
- *         negative time; AMQP_STATUS_TIMER_FAILURE; AMQP_STATUS_NO_MEMORY; with
- *         TLS also AMQP_STATUS_SSL_CONNECTION_FAILED, _SSL_ERROR,
+ *         negative port; AMQP_STATUS_SOCKET_ERROR if no address accepts, also
+ *         for a port above 65535; AMQP_STATUS_TIMEOUT, also if one address took
+ *         too long and the others refused; AMQP_STATUS_SOCKET_INUSE if it is
+ *         open already; AMQP_STATUS_INVALID_PARAMETER for a NULL socket or a
+ *         negative time; AMQP_STATUS_NO_MEMORY; with TLS also
+ *         AMQP_STATUS_SSL_CONNECTION_FAILED, _SSL_ERROR,
  *         _SSL_PEER_VERIFY_FAILED, _SSL_HOSTNAME_VERIFY_FAILED and
  *         AMQP_STATUS_CONNECTION_CLOSED. After a failure it may be tried again.
  */
@@ -838,9 +848,9 @@ int AMQP_CALL amqp_socket_get_sockfd(amqp_socket_t *self);
  * @param hostname    name or address; NULL: this machine
  * @param portnumber  TCP port
  * @return a descriptor, 0 or above, that the caller owns until it is handed to
- *         amqp_tcp_socket_set_sockfd(); else
- *         AMQP_STATUS_HOSTNAME_RESOLUTION_FAILED, AMQP_STATUS_SOCKET_ERROR or
- *         AMQP_STATUS_NO_MEMORY
+ *         amqp_tcp_socket_set_sockfd(); else, for the same reasons as in
+ *         amqp_socket_open(), AMQP_STATUS_HOSTNAME_RESOLUTION_FAILED,
+ *         AMQP_STATUS_SOCKET_ERROR or AMQP_STATUS_NO_MEMORY
  */
 AMQP_PUBLIC_FUNCTION
 int AMQP_CALL amqp_open_socket(char const *hostname, int portnumber);
@@ -848,7 +858,7 @@ int AMQP_CALL amqp_open_socket(char const *hostname, int portnumber);
 /**
  * Gives the connection a TCP socket with this descriptor. Deprecated: use
  * amqp_tcp_socket_new() and amqp_tcp_socket_set_sockfd(), which can report a
- * failure.
+ * failure. A socket that the connection had before is closed and freed.
  * @param state   the connection, which owns the descriptor from now on
  * @param sockfd  a connected descriptor
  */
@@ -878,11 +888,12 @@ void AMQP_CALL
 /**
  * Parses amqp://user:password@host:port/vhost, or amqps:// for TLS on port 5671
  * (RabbitMQ URI specification). Every part is optional and defaults as in
- * amqp_default_connection_info(); "%2f" and its like are decoded; an IPv6
- * address stands in brackets; "host/" names the virtual host "".
+ * amqp_default_connection_info(); "%2f" and its like, up to "%7f", are decoded;
+ * an IPv6 address stands in brackets; "host/" names the virtual host "". There
+ * is no place for a "?" or a "#".
  * @param url     the text, cut up and overwritten in place, also on failure
  * @param parsed  points into `url` and to static strings: valid as long as
- *                `url` is, and never to be freed
+ *                `url` is, and never to be freed; on failure the defaults
  * @return AMQP_STATUS_OK; AMQP_STATUS_BAD_URL;
  *         AMQP_STATUS_INVALID_PARAMETER for NULL
  */
@@ -916,15 +927,19 @@ int AMQP_CALL amqp_parse_url(char *url, struct amqp_connection_info *parsed);
  *         not exist or is not permitted.
  *         LIBRARY_EXCEPTION with a connection status;
  *         AMQP_STATUS_INVALID_PARAMETER also for a number out of range, an
- *         unknown SASL method, or PLAIN without user or password (nothing is
- *         sent then, and login may be called again);
+ *         unknown SASL method, or PLAIN without user or password;
+ *         AMQP_STATUS_BAD_AMQP_DATA also for a virtual host above 255 bytes;
+ *         AMQP_STATUS_TABLE_TOO_BIG for a user and password that do not fit
+ *         into a frame (of these, nothing is sent, and login may be called
+ *         again);
  *         AMQP_STATUS_INCOMPATIBLE_AMQP_VERSION;
  *         AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD; AMQP_STATUS_TIMEOUT;
- *         AMQP_STATUS_UNEXPECTED_STATE if it is logged in already;
+ *         AMQP_STATUS_UNEXPECTED_STATE if it is logged in already, which
+ *         changes nothing;
  *         AMQP_STATUS_WRONG_METHOD if the broker leaves the order of the
- *         handshake; AMQP_STATUS_BAD_AMQP_DATA if the user and password do not
- *         fit into a frame.
- *         After a failed handshake the connection can only be destroyed.
+ *         handshake.
+ *         After a failed handshake destroy the connection, or give it another
+ *         socket; unless the broker refused, the descriptor is closed.
  */
 AMQP_PUBLIC_FUNCTION
 amqp_rpc_reply_t AMQP_CALL amqp_login(amqp_connection_state_t state,
@@ -939,8 +954,10 @@ amqp_rpc_reply_t AMQP_CALL amqp_login(amqp_connection_state_t state,
  * @param properties  joined with the library's own, over which they win; nested
  *                    "capabilities" tables are joined as well. Copied. NULL:
  *                    none.
- * @return as amqp_login(); also AMQP_STATUS_INVALID_PARAMETER or
- *         AMQP_STATUS_TABLE_TOO_BIG for a table that cannot be sent
+ * @return as amqp_login(); also AMQP_STATUS_INVALID_PARAMETER,
+ *         AMQP_STATUS_BAD_AMQP_DATA (a key above 255 bytes) or
+ *         AMQP_STATUS_TABLE_TOO_BIG for a table that cannot be sent, of which,
+ *         too, nothing is sent
  */
 AMQP_PUBLIC_FUNCTION
 amqp_rpc_reply_t AMQP_CALL amqp_login_with_properties(
@@ -1008,11 +1025,13 @@ int AMQP_CALL amqp_set_rpc_timeout(amqp_connection_state_t state,
  * @param decoded_request_method  the struct of request_id; not looked at for a
  *                                method without fields
  * @return NORMAL with the reply, in the channel's pool; SERVER_EXCEPTION if the
- *         broker closed the channel or the connection instead;
+ *         broker closed the channel or the connection instead, or had closed it
+ *         before and the close lies in the queue (nothing is sent then);
  *         LIBRARY_EXCEPTION with a connection status, AMQP_STATUS_TIMEOUT
  *         (descriptor closed), AMQP_STATUS_UNKNOWN_METHOD for request_id,
  *         AMQP_STATUS_BAD_AMQP_DATA or AMQP_STATUS_TABLE_TOO_BIG for fields
- *         that do not fit (nothing sent)
+ *         that do not fit, AMQP_STATUS_INVALID_PARAMETER for an unknown kind of
+ *         field or a missing struct (nothing sent, usable)
  */
 AMQP_PUBLIC_FUNCTION
 amqp_rpc_reply_t AMQP_CALL amqp_simple_rpc(
@@ -1104,7 +1123,10 @@ struct amqp_basic_properties_t_;
  *         also if the broker had closed the connection before: nothing was
  *         sent, and a connection.close can still be read by a waiting call;
  *         AMQP_STATUS_BAD_AMQP_DATA or AMQP_STATUS_TABLE_TOO_BIG if a name or
- *         the properties do not fit (nothing sent, usable)
+ *         the properties do not fit, AMQP_STATUS_INVALID_PARAMETER for an
+ *         unknown kind of field or a body without memory (nothing sent,
+ *         usable). If it fails after a part was written, the descriptor is
+ *         closed.
  */
 AMQP_PUBLIC_FUNCTION
 int AMQP_CALL amqp_basic_publish(
@@ -1177,7 +1199,8 @@ typedef struct amqp_envelope_t_ {
  *         (usable; a message half received comes whole the next time); or
  *         AMQP_STATUS_UNEXPECTED_STATE if the next frame is no delivery
  *         (channel.close, connection.close, basic.cancel, a confirm ...): it is
- *         put back for amqp_simple_wait_frame().
+ *         put back for amqp_simple_wait_frame(). So is a method that comes
+ *         in the middle of the message, which is then lost.
  *         SERVER_EXCEPTION if the broker closes the channel or the connection
  *         in the middle of the message.
  */
@@ -1340,8 +1363,10 @@ AMQP_PUBLIC_FUNCTION
 amqp_boolean_t AMQP_CALL amqp_frames_enqueued(amqp_connection_state_t state);
 
 /**
- * Whether bytes are buffered that no frame was made of yet; poll() does not
- * report these. Never reads the socket, but services heartbeats.
+ * Whether bytes are buffered that no call has looked at yet; poll() does not
+ * report these. A part of a frame that a wait has found does not count: only
+ * the socket can bring the rest. Never reads the socket, but services
+ * heartbeats.
  * @param state  the connection
  * @return 1 if there are some, else 0
  */
@@ -1399,7 +1424,8 @@ int AMQP_CALL amqp_simple_wait_method(amqp_connection_state_t state,
  * @param decoded  its struct; not looked at for a method without fields
  * @return AMQP_STATUS_OK; a connection status; AMQP_STATUS_UNKNOWN_METHOD;
  *         AMQP_STATUS_BAD_AMQP_DATA or AMQP_STATUS_TABLE_TOO_BIG if the fields
- *         do not fit (nothing sent, usable)
+ *         do not fit, AMQP_STATUS_INVALID_PARAMETER for an unknown kind of
+ *         field or a missing struct (nothing sent, usable)
  */
 AMQP_PUBLIC_FUNCTION
 int AMQP_CALL amqp_send_method(amqp_connection_state_t state,
@@ -1408,12 +1434,12 @@ int AMQP_CALL amqp_send_method(amqp_connection_state_t state,
 
 /**
  * Sends one frame as it is: method, content header, body or heartbeat. A
- * heartbeat counts as one that the library sent.
+ * heartbeat counts as one that the library sent, and always goes on channel 0.
  * @param state  the connection
  * @param frame  the frame; `payload.properties.raw` is not looked at
- * @return as amqp_send_method(); AMQP_STATUS_UNKNOWN_CLASS for a content
- *         header; AMQP_STATUS_INVALID_PARAMETER for another frame type or a
- *         body fragment above frame_max - 8 bytes
+ * @return as amqp_send_method(); AMQP_STATUS_UNKNOWN_CLASS for a content header
+ *         of no known class; AMQP_STATUS_INVALID_PARAMETER for another frame
+ *         type or a body fragment above frame_max - 8 bytes
  */
 AMQP_PUBLIC_FUNCTION
 int AMQP_CALL amqp_send_frame(amqp_connection_state_t state,
@@ -1434,13 +1460,13 @@ int AMQP_CALL amqp_send_header(amqp_connection_state_t state);
  * end anywhere in the bytes; what is incomplete is kept.
  * @param state          the connection
  * @param received_data  the bytes, copied as needed
- * @param decoded_frame  the frame; frame_type 0 if none is complete yet,
- *                       AMQP_FRAME_HEARTBEAT for a heartbeat, 'A' for a
- *                       protocol header. What it points to is in its channel's
- *                       pool.
- * @return the number of bytes taken, 0 or more; AMQP_STATUS_BAD_AMQP_DATA
- *         (sticky), AMQP_STATUS_UNKNOWN_METHOD, AMQP_STATUS_UNKNOWN_CLASS,
- *         AMQP_STATUS_NO_MEMORY or AMQP_STATUS_INVALID_PARAMETER
+ * @param decoded_frame  the frame; frame_type 0 if none is complete yet or what
+ *                       came was a heartbeat, 'A' for a protocol header. What
+ *                       it points to is in its channel's pool.
+ * @return the number of bytes taken, 0 or more, those of a heartbeat included;
+ *         AMQP_STATUS_BAD_AMQP_DATA (sticky), AMQP_STATUS_UNKNOWN_METHOD,
+ *         AMQP_STATUS_UNKNOWN_CLASS, AMQP_STATUS_NO_MEMORY or
+ *         AMQP_STATUS_INVALID_PARAMETER
  */
 AMQP_PUBLIC_FUNCTION
 int AMQP_CALL amqp_handle_input(amqp_connection_state_t state,
@@ -1459,7 +1485,7 @@ const char *AMQP_CALL amqp_error_string2(int err);
 
 /**
  * amqp_error_string2() as a copy. Deprecated: most callers forget to free it.
- * @param err  an #amqp_status_enum value
+ * @param err  an #amqp_status_enum value, with either sign
  * @return text for free(); NULL if there is no memory
  */
 AMQP_DEPRECATED(

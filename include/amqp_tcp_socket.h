@@ -24,9 +24,11 @@ amqp_socket_t *AMQP_CALL amqp_tcp_socket_new(amqp_connection_state_t state);
 
 /**
  * Opens a TCP socket with a descriptor that the program connected itself,
- * instead of amqp_socket_open(). Its flags and options are left as they are.
+ * instead of amqp_socket_open(). Its flags and options are left as they are. A
+ * descriptor that the socket had before is not closed: it is the program's.
  * @param self    a socket of amqp_tcp_socket_new(); a TLS socket is left alone
- * @param sockfd  a connected descriptor, owned by the socket from now on
+ * @param sockfd  a connected descriptor, owned by the socket from now on;
+ *                negative: none
  */
 AMQP_PUBLIC_FUNCTION
 void AMQP_CALL amqp_tcp_socket_set_sockfd(amqp_socket_t *self, int sockfd);

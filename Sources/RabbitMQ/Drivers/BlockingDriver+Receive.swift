@@ -169,7 +169,9 @@ extension BlockingDriver {
 
   /// Whether frames have come, and none is half read: when the C API lets memory be released and limits be changed.
   var isBetweenFrames: Bool {
-    !connection.pointee.receive.isMidFrame && connection.pointee.receive.assembler.hasSeenFrame
+    // The rest of a frame that the end of the connection has cut will never come.
+    let isMidFrame = connection.pointee.receive.isMidFrame && connection.pointee.state.receiveStatus.isOK
+    return !isMidFrame && connection.pointee.receive.assembler.hasSeenFrame
   }
 
   func release() { connection.pointee.receive.pools.recycleAll(exceptQueued: true) }
