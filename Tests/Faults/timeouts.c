@@ -1,0 +1,145 @@
+/* Row 17 and what is settled about timeouts: long, odd and negative ones, and an RPC whose answer does not come. */
+#include <limits.h>
+#include <string.h>
+
+#include "client.h"
+
+static int login_and_channels(peer_link *link, int channels) {
+  if (!peer_handshake(link, 0, 131072, 0)) return 0;
+  for (; channels > 0; channels--) {
+    if (!peer_serve_until(link, AMQP_CHANNEL_OPEN_METHOD, 10000)) return 0;
+    peer_answer(link);
+  }
+  return 1;
+}
+
+static struct timeval *forever_nearly(void) {
+  static struct timeval value;
+  value.tv_sec = 30L * 24 * 3600;
+  value.tv_usec = 0;
+  return &value;
+}
+
+/* ---- 17: long, odd and negative timeouts ---- */
+
+static void late_message(peer_link *link, void *unused) {
+  (void)unused;
+  if (!login_and_channels(link, 1)) return;
+  if (!peer_serve(link, PEER_LIVE, 600)) return;
+  peer_deliver(link, 1, 1, "late", 4);
+  peer_serve(link, PEER_LIVE, 20000);
+}
+
+static void consume_late_message(struct timeval *timeout) {
+  peer *p = peer_start(late_message, NULL);
+  amqp_connection_state_t c = client_open(p, 0);
+  amqp_envelope_t envelope;
+  if (c == NULL) return;
+  if (CHECK_INT(client_reply_status(amqp_consume_message(c, &envelope, timeout, 0)), 0)) amqp_destroy_envelope(&envelope);
+  amqp_destroy_connection(c);
+  peer_stop(p);
+}
+
+CASE(row17_thirty_days_are_thirty_days) { consume_late_message(forever_nearly()); }
+
+/* More than 64 bits of nanoseconds hold: for ever, or refused; nothing in between. */
+CASE(row17_the_longest_time_there_is) {
+  peer *p = peer_start(late_message, NULL);
+  amqp_connection_state_t c = client_open(p, 0);
+  struct timeval timeout = {INT64_MAX, 999999};
+  amqp_envelope_t envelope;
+  int status;
+  if (c == NULL) return;
+  status = client_reply_status(amqp_consume_message(c, &envelope, &timeout, 0));
+  CHECK(status == AMQP_STATUS_OK || status == AMQP_STATUS_INVALID_PARAMETER);
+  if (status == AMQP_STATUS_OK) amqp_destroy_envelope(&envelope);
+  amqp_destroy_connection(c);
+  peer_stop(p);
+}
+
+static void late_answer(peer_link *link, void *unused) {
+  (void)unused;
+  if (!login_and_channels(link, 1)) return;
+  if (!peer_serve_until(link, AMQP_BASIC_QOS_METHOD, 10000)) return;
+  peer_serve(link, PEER_MUTE, 400);
+  peer_answer(link);
+  peer_serve(link, PEER_LIVE, 20000);
+}
+
+CASE(row17_rpc_timeout_of_thirty_days) {
+  peer *p = peer_start(late_answer, NULL);
+  amqp_connection_state_t c = client_open(p, 0);
+  if (c == NULL) return;
+  CHECK_STATUS(amqp_set_rpc_timeout(c, forever_nearly()), AMQP_STATUS_OK);
+  CHECK(amqp_basic_qos(c, 1, 0, 1, 0) != NULL);
+  amqp_destroy_connection(c);
+  peer_stop(p);
+}
+
+CASE(row17_handshake_timeout_of_thirty_days) {
+  peer *p = peer_start(late_message, NULL);
+  amqp_connection_state_t c = client_connect(p);
+  if (c == NULL) return;
+  CHECK_STATUS(amqp_set_handshake_timeout(c, forever_nearly()), AMQP_STATUS_OK);
+  CHECK_INT(client_reply_status(amqp_login(c, "/", 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, "guest", "guest")), 0);
+  amqp_destroy_connection(c);
+  peer_stop(p);
+}
+
+CASE(microseconds_add_up) {
+  peer *p = peer_start(late_message, NULL);
+  amqp_connection_state_t c = client_open(p, 0);
+  struct timeval timeout = {0, 1500000};
+  amqp_frame_t frame;
+  int64_t begun = peer_now();
+  int i;
+  if (c == NULL) return;
+  for (i = 0; i < 3; i++) CHECK_STATUS(amqp_simple_wait_frame_noblock(c, &frame, &timeout), AMQP_STATUS_OK);
+  begun = peer_now();
+  CHECK_STATUS(amqp_simple_wait_frame_noblock(c, &frame, &timeout), AMQP_STATUS_TIMEOUT);
+  CHECK_BETWEEN(elapsed_milliseconds(begun), 1450, 4000);
+  amqp_destroy_connection(c);
+  peer_stop(p);
+}
+
+CASE(negative_timeouts_are_invalid) {
+  peer *p = peer_start(late_message, NULL);
+  amqp_connection_state_t c = client_open(p, 0);
+  static const struct timeval values[] = {{-1, 0}, {0, -1}, {-1, 5}, {1, -1}, {LONG_MIN, 0}};
+  amqp_envelope_t envelope;
+  amqp_frame_t frame;
+  unsigned i;
+  if (c == NULL) return;
+  for (i = 0; i < sizeof values / sizeof *values; i++) {
+    CHECK_STATUS(amqp_simple_wait_frame_noblock(c, &frame, &values[i]), AMQP_STATUS_INVALID_PARAMETER);
+    CHECK_STATUS(client_reply_status(amqp_consume_message(c, &envelope, &values[i], 0)), AMQP_STATUS_INVALID_PARAMETER);
+  }
+  CHECK(amqp_basic_qos(c, 1, 0, 1, 0) != NULL);
+  amqp_destroy_connection(c);
+  peer_stop(p);
+}
+
+/* ---- settled: an RPC whose answer does not come ---- */
+
+static void never_answers(peer_link *link, void *unused) {
+  (void)unused;
+  if (!login_and_channels(link, 1)) return;
+  peer_serve(link, PEER_READ, 20000);
+}
+
+CASE(rpc_timeout_closes_the_socket) {
+  peer *p = peer_start(never_answers, NULL);
+  amqp_connection_state_t c = client_open(p, 0);
+  int64_t begun;
+  if (c == NULL) return;
+  CHECK_STATUS(amqp_set_rpc_timeout(c, client_seconds(0.5)), AMQP_STATUS_OK);
+  begun = peer_now();
+  CHECK(amqp_basic_qos(c, 1, 0, 1, 0) == NULL);
+  CHECK_STATUS(client_reply_status(amqp_get_rpc_reply(c)), AMQP_STATUS_TIMEOUT);
+  CHECK_BETWEEN(elapsed_milliseconds(begun), 450, 3000);
+  CHECK_INT(amqp_get_sockfd(c), -1);
+  amqp_destroy_connection(c);
+  peer_stop(p);
+}
+
+int main(int argc, char **argv) { return check_main(argc, argv); }
