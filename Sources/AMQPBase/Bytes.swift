@@ -20,6 +20,8 @@ extension amqp_bytes_t {
 
   /// A copy in a malloc of its own, nil when there is no memory. Goes with plain `free`.
   public func duplicated() -> amqp_bytes_t? {
+    // A `size_t` beyond `Int.max`: no memory holds so much, and a copy without bytes would hide that.
+    guard len >= 0 else { return nil }
     let source = buffer
     guard let bytes = malloc(source.count) else { return nil }
     if let start = source.baseAddress { memcpy(bytes, start, source.count) }

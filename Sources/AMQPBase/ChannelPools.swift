@@ -6,8 +6,8 @@
 //
 // The entries whose pools hold something are chained. Recycling all walks that chain, not the channels there are: a
 // program with thousands of channels that recycles after each message touches the one that is in use. A pool that was
-// recycled keeps one page and its place in the chain; the next walk that finds it unused frees the page and takes it
-// out. A burst on a channel is thus forgotten at once, the last page one walk later.
+// recycled keeps one page and its place in the chain; the next recycle that finds it unused frees the page, and the next
+// walk that does takes it out. A burst on a channel is thus forgotten at once, the last page one recycle later.
 //
 // Each entry also counts the frames of its channel in the connection's queue. Memory that a queued frame points into
 // must not be recycled, and the count answers that without a walk through the queue.
@@ -84,7 +84,7 @@ public struct ChannelPools: ~Copyable {
   /// Whether or not frames are queued: that is for the caller to ask.
   public mutating func recycle(_ channel: UInt16) {
     guard let entry = find(channel) else { return }
-    ChannelPools.pool(of: entry).recycle(keepingPages: keptPages)
+    ChannelPools.recycle(ChannelPools.pool(of: entry))
   }
 
   /// Linear in the channels used since the last time.
@@ -93,18 +93,26 @@ public struct ChannelPools: ~Copyable {
     firstChained = nil
     while let current = entry {
       entry = current.pointee.nextChained
-      let pool = ChannelPools.pool(of: current)
       if exceptQueued, current.pointee.queuedFrames > 0 {
         chain(current)
-      } else if pool.isInUse {
-        pool.recycle(keepingPages: keptPages)
+      } else if ChannelPools.recycle(ChannelPools.pool(of: current)) {
         chain(current)
       } else {
-        pool.empty()
         current.pointee.isChained = false
         current.pointee.nextChained = nil
       }
     }
+  }
+
+  /// False for a pool that was not used since the last time: it owns nothing any more.
+  @discardableResult
+  private static func recycle(_ pool: UnsafeMutablePointer<amqp_pool_t>) -> Bool {
+    guard pool.isInUse else {
+      pool.empty()
+      return false
+    }
+    pool.recycle(keepingPages: keptPages)
+    return true
   }
 
   private mutating func enchain(_ entry: EntryPointer) {

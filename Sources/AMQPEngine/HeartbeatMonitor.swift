@@ -4,7 +4,8 @@
 //   inward    the peer is dead when nothing came for 2H; for 2H + H/2 before its first byte after tune
 //
 // Any byte counts, in both directions. The two directions share no field: one thread may call `didSend` while another
-// calls `didReceive`. A dead peer is a question and not yet an answer, since the driver looks once more into the socket.
+// calls `didReceive`. Each of them read the clock a while ago, so an earlier time may come after a later one; it then
+// changes nothing. A dead peer is a question and not yet an answer, since the driver looks once more into the socket.
 
 public import AMQPBase
 
@@ -22,6 +23,8 @@ public struct HeartbeatMonitor: Sendable {
   /// Nanoseconds of silence that a peer is granted.
   private var grantedSilence: UInt64
   private var lastSent: Instant
+  /// As `lastSent`, without our own heartbeats.
+  private var lastSpoken: Instant
   private var lastReceived: Instant
 
   /// Starts both clocks: at tune, with the negotiated heartbeat.
@@ -29,15 +32,23 @@ public struct HeartbeatMonitor: Sendable {
     halfInterval = UInt64(intervalSeconds) &* 500_000_000
     grantedSilence = halfInterval &* 5
     lastSent = now
+    lastSpoken = now
     lastReceived = now
   }
 
   public var isOn: Bool { halfInterval != 0 }
 
-  @inline(__always) public mutating func didSend(at now: Instant) { lastSent = now }
+  @inline(__always) public mutating func didSend(at now: Instant) {
+    lastSent = max(lastSent, now)
+    lastSpoken = max(lastSpoken, now)
+  }
+
+  /// A heartbeat of our own was sent. The program's idle time goes on: a connection that the peer has closed takes a
+  /// heartbeat as readily as a message.
+  @inline(__always) public mutating func didSendHeartbeat(at now: Instant) { lastSent = max(lastSent, now) }
 
   @inline(__always) public mutating func didReceive(at now: Instant) {
-    lastReceived = now
+    lastReceived = max(lastReceived, now)
     grantedSilence = halfInterval &* 4
   }
 
@@ -61,12 +72,12 @@ public struct HeartbeatMonitor: Sendable {
     return .idle(until: min(send, death))
   }
 
-  /// Whether a publish must first look for the end of the connection: nothing went either way for H/2 or 1 s,
-  /// whichever is shorter. Otherwise it could write into a connection that the broker closed long ago.
+  /// Whether a publish must first look for the end of the connection: nothing but heartbeats of ours went either way for
+  /// H/2 or 1 s, whichever is shorter. Otherwise it could write into a connection that the broker closed long ago.
   @inline(__always) public func lookDue(at now: Instant) -> Bool {
     let second: UInt64 = 1_000_000_000
     let idleLimit = isOn ? min(halfInterval, second) : second
-    return now.nanoseconds(since: max(lastSent, lastReceived)) >= idleLimit
+    return now.nanoseconds(since: max(lastSpoken, lastReceived)) >= idleLimit
   }
 
   /// Nanoseconds since the last byte out and in.

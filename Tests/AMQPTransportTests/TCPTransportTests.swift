@@ -139,7 +139,7 @@ private final class FaultySeam: Seam, @unchecked Sendable {
   @Test func looksFurtherThanOneByteWithoutTaking() throws {
     for pair in [try SocketPair.unix(), try SocketPair.tcp()] {
       try withTransport(pair.near) { near in
-        try withUnsafeTemporaryAllocation(byteCount: 16, alignment: 1) { room in
+        withUnsafeTemporaryAllocation(byteCount: 16, alignment: 1) { room in
           #expect(near.peek(into: room) == .wouldBlock(.read))
           _ = TCPTransport(descriptor: pair.far).sendText("closing")
           let seam = FaultySeam()
@@ -159,7 +159,7 @@ private final class FaultySeam: Seam, @unchecked Sendable {
 
   @Test func seesTheEndBehindWhatIsUnread() throws {
     let pair = try SocketPair.tcp()
-    try withTransport(pair.near) { near in
+    withTransport(pair.near) { near in
       #expect(!near.hasPeerFinished())
       _ = TCPTransport(descriptor: pair.far).sendText("unread")
       #expect(!near.hasPeerFinished())

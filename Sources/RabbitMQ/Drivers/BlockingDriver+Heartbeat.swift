@@ -53,7 +53,7 @@ extension BlockingDriver {
       // there may be something left to read.
       connection.pointee.send.outbox.withdrawHeartbeat()
     }
-    connection.pointee.monitor.didSend(at: now)
+    connection.pointee.monitor.didSendHeartbeat(at: now)
   }
 
   /// What a call that sends must hear before it does. It does not read what the program would then wait for in vain.

@@ -70,6 +70,20 @@ final class FakeWire: Seam, @unchecked Sendable {
     receiveCalls = 0
   }
 
+  /// A new connection, under the old number.
+  func reopen() {
+    (isClosed, isShutDown, end, inbox, taken) = (false, false, .open, [], 0)
+    (lastArrival, lastAcknowledgement) = (time, time)
+    room = .max
+  }
+
+  /// Lets go of whoever is referred to by what was still to happen.
+  func retire() {
+    events = []
+    deliver = { _ in }
+    sendLimit = { .max }
+  }
+
   // MARK: Time
 
   /// Runs `action` so many seconds from now.
@@ -176,6 +190,11 @@ final class FakeWire: Seam, @unchecked Sendable {
   override func wait(_ descriptor: Int32, _ interest: Interest, until deadline: Deadline) -> WaitResult {
     guard isUsable(descriptor) else { return .failed(errno: EBADF) }
     waits.append(Wait(at: time, interest: interest))
+    let isSpinning = waits.count > 10_000 && waits[waits.count - 10_000].at == time
+    if isSpinning {
+      Issue.record("waits again and again, and does nothing")
+      return .failed(errno: EDEADLK)
+    }
     while true {
       if let ready = readiness(for: interest) { return .ready(ready) }
       if deadline.hasPassed(at: now()) { return .timedOut }

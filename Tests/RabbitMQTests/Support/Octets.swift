@@ -23,7 +23,8 @@ func body(_ channel: UInt16, _ octets: [UInt8]) -> [UInt8] { frame(3, channel, o
 let heartbeat = frame(8, 0, [])
 
 func deliver(_ channel: UInt16, tag: UInt64, key: String = "key") -> [UInt8] {
-  method(channel, AMQP_BASIC_DELIVER_METHOD, shortstr("consumer") + big(tag) + [0] + shortstr("exchange") + shortstr(key))
+  method(
+    channel, AMQP_BASIC_DELIVER_METHOD, shortstr("consumer") + big(tag) + [0] + shortstr("exchange") + shortstr(key))
 }
 
 /// A whole delivery with the property content_type, its body in pieces of at most `fragment` octets.

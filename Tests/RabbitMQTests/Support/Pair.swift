@@ -29,7 +29,12 @@ final class Pair {
         #expect(wire.isClosed)
       }
       amqp_tcp_socket_set_sockfd(amqp_tcp_socket_new(connection), FakeWire.descriptor)
-      return try body(Pair(wire, connection))
+      let pair = Pair(wire, connection)
+      defer {
+        pair.broker.restart()
+        wire.retire()
+      }
+      return try body(pair)
     }
   }
 

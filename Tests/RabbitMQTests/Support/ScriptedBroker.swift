@@ -32,6 +32,7 @@ final class ScriptedBroker {
   var start: [UInt8] = [0, 9] + longstr("\u{1}p" + "S\0\0\0\u{1}v") + longstr("PLAIN EXTERNAL") + longstr("en_US")
   /// Says nothing and answers nothing any more; its kernel may still acknowledge.
   private(set) var isMute = false
+  private var isHostDead = false
   /// Sees each method first; true when it has dealt with it.
   var intercept: (SentFrame) -> Bool = { _ in false }
   private(set) var beatsSent = 0
@@ -45,7 +46,12 @@ final class ScriptedBroker {
 
   func say(_ octets: [UInt8]) { if !isMute { wire.arrive(octets) } }
   func say(_ octets: [UInt8], after seconds: Double) { wire.after(seconds) { [unowned self] in say(octets) } }
-  func mute() { isMute = true }
+
+  /// A stopped program still has a kernel that acknowledges; a host without power has none.
+  func mute(withHost: Bool = false) {
+    isMute = true
+    isHostDead = withHost
+  }
 
   /// A heartbeat every so many seconds, the first one after that time.
   func beat(every seconds: Double) {
@@ -60,6 +66,12 @@ final class ScriptedBroker {
   /// Leaves every method unanswered.
   func answerNothing() { intercept = { _ in true } }
 
+  /// For another connection.
+  func restart() {
+    (stream, parsed, hasHeader, isMute, intercept) = ([], 0, false, false, { _ in false })
+    frames = []
+  }
+
   // MARK: Listening
 
   func forgetFrames() { frames = [] }
@@ -70,7 +82,7 @@ final class ScriptedBroker {
   var pendingOctets: Int { stream.count - parsed }
 
   private func receive(_ octets: [UInt8]) {
-    wire.lastAcknowledgement = wire.time
+    if !isHostDead { wire.lastAcknowledgement = wire.time }
     stream.append(contentsOf: octets)
     if !hasHeader {
       guard stream.count >= 8 else { return }
