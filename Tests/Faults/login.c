@@ -300,6 +300,59 @@ CASE(row21_plain_without_password) {
   CHECK_INT(received, 0);
 }
 
+CASE(row14_arguments_that_do_not_fit_send_nothing) {
+  static char vhost[257], key[257], password[70000];
+  peer *p = peer_start(ordinary, NULL);
+  amqp_connection_state_t c = client_connect(p);
+  amqp_table_entry_t entry;
+  amqp_table_t properties;
+  if (c == NULL) return;
+  memset(vhost, 'v', 256);
+  memset(key, 'k', 256);
+  memset(password, 'p', sizeof password - 1);
+  memset(&entry, 0, sizeof entry);
+  entry.key.bytes = key, entry.key.len = 256;
+  entry.value.kind = AMQP_FIELD_KIND_BOOLEAN;
+  properties.num_entries = 1, properties.entries = &entry;
+  CHECK_STATUS(client_reply_status(amqp_login(c, vhost, 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, "guest", "guest")),
+               AMQP_STATUS_BAD_AMQP_DATA);
+  CHECK_STATUS(client_reply_status(amqp_login_with_properties(c, "/", 0, 131072, 0, &properties, AMQP_SASL_METHOD_PLAIN,
+                                                              "guest", "guest")),
+               AMQP_STATUS_BAD_AMQP_DATA);
+  CHECK_STATUS(client_reply_status(amqp_login(c, "/", 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, "guest", password)),
+               AMQP_STATUS_TABLE_TOO_BIG);
+  CHECK_INT(peer_seen(p)->received, 0);
+  /* Nothing was said, so nothing is spoiled. */
+  CHECK_STATUS(client_reply_status(amqp_login(c, "/", 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, "guest", "guest")), 0);
+  amqp_destroy_connection(c);
+  peer_stop(p);
+}
+
+static void a_delivery_and_its_end(peer_link *link, void *unused) {
+  (void)unused;
+  peer_handshake(link, 0, 131072, 0);
+  peer_serve_until(link, AMQP_CHANNEL_OPEN_METHOD, 5000);
+  peer_deliver(link, 1, 1, "old", 3);
+  peer_answer(link);
+}
+
+CASE(a_new_socket_begins_without_the_frames_of_the_old) {
+  peer *p = peer_start(a_delivery_and_its_end, NULL), *next = peer_start(ordinary, NULL);
+  amqp_connection_state_t c = client_open(p, 0);
+  amqp_socket_t *socket;
+  if (c == NULL) return;
+  CHECK_INT(amqp_frames_enqueued(c), 1);
+  socket = amqp_tcp_socket_new(c);
+  CHECK_INT(amqp_frames_enqueued(c), 0);
+  CHECK_STATUS(amqp_socket_open(socket, "127.0.0.1", peer_port(next)), 0);
+  CHECK_STATUS(client_reply_status(amqp_login(c, "/", 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, "guest", "guest")), 0);
+  CHECK(amqp_channel_open(c, 1) != NULL);
+  CHECK_INT(amqp_data_in_buffer(c), 0);
+  amqp_destroy_connection(c);
+  peer_stop(p);
+  peer_stop(next);
+}
+
 CASE(row18_unknown_sasl_method) {
   static const int methods[] = {-1, 2, 99};
   int status;

@@ -124,8 +124,9 @@ CASE(ports_out_of_range) {
   static const int ports[] = {-1, 65536, INT_MIN, INT_MAX};
   unsigned i;
   for (i = 0; i < 4; i++) {
-    CHECK(amqp_socket_open_noblock(socket, "127.0.0.1", ports[i], client_seconds(1)) < 0);
-    CHECK(amqp_open_socket("127.0.0.1", ports[i]) < 0);
+    int expected = ports[i] < 0 ? AMQP_STATUS_HOSTNAME_RESOLUTION_FAILED : AMQP_STATUS_SOCKET_ERROR;
+    CHECK_STATUS(amqp_socket_open_noblock(socket, "127.0.0.1", ports[i], client_seconds(1)), expected);
+    CHECK_STATUS(amqp_open_socket("127.0.0.1", ports[i]), expected);
   }
   amqp_destroy_connection(c);
 }
@@ -304,6 +305,31 @@ CASE(channels_that_were_never_opened) {
 }
 
 /* ---- amqp_handle_input is fed by the program ---- */
+
+CASE(handle_input_of_a_heartbeat_half_a_frame_and_garbage) {
+  static const char heartbeat[] = "\x08\0\0\0\0\0\0\xCE";
+  static const char close_ok[] = "\x01\0\x01\0\0\0\x04\0\x14\0\x29\xCE";
+  static const char broken[] = "\x03\0\x01\0\0\0\x01x\xCD";
+  amqp_connection_state_t c = amqp_new_connection();
+  amqp_frame_t frame;
+  amqp_bytes_t bytes;
+  memset(&frame, 0x55, sizeof frame);
+  bytes.bytes = (void *)heartbeat, bytes.len = 8;
+  CHECK_INT(amqp_handle_input(c, bytes, &frame), 8);
+  CHECK_INT(frame.frame_type, 0);
+  bytes.bytes = (void *)close_ok, bytes.len = 9;
+  CHECK_INT(amqp_handle_input(c, bytes, &frame), 9);
+  CHECK_INT(frame.frame_type, 0);
+  bytes.bytes = (void *)(close_ok + 9), bytes.len = 3;
+  CHECK_INT(amqp_handle_input(c, bytes, &frame), 3);
+  CHECK_INT(frame.frame_type, AMQP_FRAME_METHOD);
+  CHECK_INT(frame.payload.method.id, AMQP_CHANNEL_CLOSE_OK_METHOD);
+  bytes.bytes = (void *)broken, bytes.len = 9;
+  CHECK_STATUS(amqp_handle_input(c, bytes, &frame), AMQP_STATUS_BAD_AMQP_DATA);
+  bytes.bytes = (void *)heartbeat, bytes.len = 8;
+  CHECK_STATUS(amqp_handle_input(c, bytes, &frame), AMQP_STATUS_BAD_AMQP_DATA);
+  amqp_destroy_connection(c);
+}
 
 CASE(handle_input_of_anything) {
   static const uint8_t pieces[][16] = {

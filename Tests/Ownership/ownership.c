@@ -161,6 +161,7 @@ CASE(no_release_while_a_frame_is_half_read) {
   CHECK_INT(amqp_release_buffers_ok(c), 0);
   amqp_maybe_release_buffers(c);
   amqp_maybe_release_buffers_on_channel(c, 1);
+  amqp_release_buffers(c);
   peer_go(p);
   CHECK_STATUS(amqp_simple_wait_frame_noblock(c, &frame, client_seconds(2)), AMQP_STATUS_OK);
   CHECK_INT(frame.channel, 2);
