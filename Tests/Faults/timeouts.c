@@ -20,6 +20,45 @@ static struct timeval *forever_nearly(void) {
   return &value;
 }
 
+/* ---- 7: a peer that never stops talking ---- */
+
+/* A message without end, in body frames of one byte, as fast as the client takes them. */
+static void endless_message(peer_link *link, void *unused) {
+  static const char body_frame[9] = {3, 0, 1, 0, 0, 0, 1, 'x', (char)0xCE};
+  static const char deliver[] = "\1t\0\0\0\0\0\0\0\1\0\0\1q";
+  static char many[9 * 7000];
+  int64_t end;
+  size_t i;
+  (void)unused;
+  for (i = 0; i < sizeof many; i += 9) memcpy(many + i, body_frame, 9);
+  if (!peer_handshake(link, 0, 131072, 2)) return;
+  if (!peer_serve_until(link, AMQP_CHANNEL_OPEN_METHOD, 10000)) return;
+  peer_answer(link);
+  peer_send_method(link, 1, AMQP_BASIC_DELIVER_METHOD, deliver, sizeof deliver - 1);
+  peer_send_header(link, 1, (uint64_t)1 << 40, "\0\0", 2);
+  peer_watch(link);
+  for (end = peer_now() + 8000000000; peer_now() < end;) {
+    peer_send(link, many, sizeof many);
+    if (!peer_serve(link, PEER_READ, 1)) return;
+  }
+}
+
+CASE(row07_a_peer_that_never_stops_talking_holds_no_call) {
+  peer *p = peer_start(endless_message, NULL);
+  amqp_connection_state_t c = client_open(p, 2);
+  amqp_envelope_t envelope;
+  int64_t start = peer_now();
+  if (c == NULL) return;
+  CHECK_STATUS(client_reply_status(amqp_consume_message(c, &envelope, client_seconds(3), 0)), AMQP_STATUS_TIMEOUT);
+  CHECK_BETWEEN(elapsed_milliseconds(start), 2990, 4000);
+  start = peer_now();
+  CHECK_STATUS(client_reply_status(amqp_consume_message(c, &envelope, client_seconds(0), 0)), AMQP_STATUS_TIMEOUT);
+  CHECK_BETWEEN(elapsed_milliseconds(start), 0, 500);
+  CHECK(peer_seen(p)->heartbeats >= 2);
+  amqp_destroy_connection(c);
+  peer_stop(p);
+}
+
 /* ---- 17: long, odd and negative timeouts ---- */
 
 static void late_message(peer_link *link, void *unused) {

@@ -10,6 +10,9 @@ import AMQPTransport
 import AMQPWire
 import CRabbitMQ
 
+/// Octets that one call takes from the socket after its deadline, because they are there: what it waits for may be among them.
+private let overdueLimit = 1_048_576
+
 enum Received {
   case frame(FrameView)
   case failed(Status)
@@ -48,11 +51,16 @@ extension BlockingDriver {
     while true {
       let status = connection.pointee.state.receiveStatus
       guard status.isOK else { return status }
+      guard connection.pointee.receive.overdueBytes < overdueLimit else { return .timeout }
       guard let room = connection.pointee.receive.assembler.room() else { return .noMemory }
       switch transport.receive(into: room) {
       case .bytes(let count):
         connection.pointee.receive.assembler.filled(count)
+        // A peer that never stops talking must not keep us from the clock: heartbeats and the deadline hold for it too.
+        now = Clock.now()
         didReceive(now)
+        serviceSend(now)
+        if deadline.hasPassed(at: now) { connection.pointee.receive.overdueBytes &+= count }
         return .ok
       case .wouldBlock(let interest):
         let status = wait(for: interest, until: deadline, &now)

@@ -62,6 +62,9 @@ extension BlockingDriver {
         connection.pointee.send.outbox.advance(sent)
         connection.pointee.monitor.didSend(at: now)
         if connection.pointee.send.outbox.isDone { return .ok }
+        // More may fit at once; but a peer that takes it in sips must not outlast the deadline.
+        now = Clock.now()
+        if deadline.hasPassed(at: now) { return abandon(.timeout) }
       case .wouldBlock(let interest):
         let status = waitForRoom(interest, until: deadline, &now)
         if !status.isOK { return abandon(status) }

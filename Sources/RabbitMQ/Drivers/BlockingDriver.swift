@@ -48,6 +48,7 @@ struct BlockingDriver {
   func receiving<Result>(_ work: (inout Instant) -> Result) -> Result {
     connection.pointee.receive.turn.take()
     defer { leaveReceive() }
+    connection.pointee.receive.overdueBytes = 0
     var now = Clock.now()
     serviceSend(now)
     return work(&now)
