@@ -34,7 +34,7 @@ public struct ConnectionState: Sendable {
     case connected
     case headerSent
     case loggedIn
-    /// connection.close was sent or received.
+    /// connection.close was received.
     case closing
     case inputEnded
     /// The connection cannot go on: a dead or faulty peer, a login that failed, an RPC that timed out.

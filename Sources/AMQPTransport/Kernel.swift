@@ -44,14 +44,11 @@ struct Kernel {
     return count >= 0 ? count : failure()
   }
 
-  /// By the state of TCP, which changes with the peer's FIN or RST, wherever the reader is.
+  /// Wherever the reader is: the peer's FIN or RST shows before what was sent in front of it is read.
   func hasPeerFinished(_ descriptor: Int32) -> Bool {
-    var known = tcp_info()
-    var size = socklen_t(MemoryLayout<tcp_info>.size)
-    guard getsockopt(descriptor, system_protocol_tcp, TCP_INFO, &known, &size) == 0 else {
-      return peek(descriptor) == 0
-    }
-    return Int(known.tcpi_state) == TCP_CLOSE_WAIT || Int(known.tcpi_state) == TCP_CLOSE
+    var entry = pollfd(fd: descriptor, events: system_poll_peer_closed, revents: 0)
+    var none = timespec()
+    return ppoll(&entry, 1, &none, nil) == 1 && entry.revents & system_poll_invalid == 0
   }
 
   /// One `ppoll`: exact to the kernel's timer, and never shorter than asked. A signal makes it `failed(EINTR)`.

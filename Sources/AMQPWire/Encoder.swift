@@ -9,10 +9,13 @@ public struct Encoder: FieldCoder {
 
   /// Nil only when there is no room, and then no guard passes.
   let base: UnsafeMutableRawPointer?
+  private let capacity: Int
   private(set) var end: Int
   /// Octets written so far. After a failure it is what stood before the primitive that failed.
   public private(set) var written: Int
   public private(set) var failure = Status.ok
+  /// Whether it failed for want of room that a larger buffer would have: not at a limit, not for what it was given.
+  public private(set) var lackedRoom = false
   /// What lack of room is called: tables have a code of their own.
   var noRoom = Status.badAMQPData
 
@@ -20,6 +23,7 @@ public struct Encoder: FieldCoder {
   public init(_ room: UnsafeMutableRawBufferPointer, offset: Int = 0) {
     base = room.baseAddress
     end = room.count
+    capacity = room.count
     written = min(max(offset, 0), room.count)
   }
 
@@ -95,7 +99,10 @@ public struct Encoder: FieldCoder {
   mutating func advance(_ count: Int) -> UnsafeMutableRawPointer? {
     guard end &- written >= count, let base else {
       // No octets need no room, and an encoder without memory is no failure by itself.
-      if count > end &- written { fail(noRoom) }
+      if count > end &- written {
+        if failure.isOK { lackedRoom = end == capacity }
+        fail(noRoom)
+      }
       return nil
     }
     let start = base + written

@@ -32,6 +32,9 @@
 // Declared by poll.h under _GNU_SOURCE alone.
 extern int ppoll(struct pollfd *descriptors, nfds_t count, const struct timespec *timeout, const sigset_t *signals);
 
+// Likewise by pthread.h.
+extern int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *deadline);
+
 static inline int system_errno(void) { return errno; }
 
 static const int system_message_look = MSG_DONTWAIT;

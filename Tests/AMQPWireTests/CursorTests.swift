@@ -89,4 +89,24 @@ import Testing
     sizer.longstr(&long)
     #expect(sizer.failure == .badAMQPData)
   }
+
+  @Test("an encoder says whether a larger buffer would have helped")
+  func lackOfRoom() {
+    withUnsafeTemporaryAllocation(byteCount: 8, alignment: 8) { room in
+      var small = Encoder(room)
+      small.put(UInt64(1))
+      small.put(UInt8(2))
+      small.put(UInt8(3))
+      #expect(small.failure == .badAMQPData && small.lackedRoom)
+
+      var limited = Encoder(room)
+      var open = amqp_channel_open_t()
+      let status = Frame.encode(&open, channel: 1, frameMax: 4, into: &limited)
+      #expect(status == .badAMQPData && !limited.lackedRoom)
+
+      var refused = Encoder(room)
+      refused.putShortstr(amqp_bytes_t(len: 1, bytes: nil))
+      #expect(refused.failure == .badAMQPData && !refused.lackedRoom)
+    }
+  }
 }

@@ -12,14 +12,16 @@ struct FrameQueueTests {
     var model: [UInt16] = []
 
     mutating func append(_ number: UInt16) {
-      let isKept = queue.append(frame(number))
-      #expect(isKept)
+      let hasRoom = queue.reserve()
+      #expect(hasRoom)
+      queue.append(frame(number))
       model.append(number)
     }
 
     mutating func prepend(_ number: UInt16) {
-      let isKept = queue.prepend(frame(number))
-      #expect(isKept)
+      let hasRoom = queue.reserve()
+      #expect(hasRoom)
+      queue.prepend(frame(number))
       model.insert(number, at: 0)
     }
 

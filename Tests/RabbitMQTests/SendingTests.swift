@@ -136,7 +136,7 @@ struct SendingTests {
   func uninitialisedProperties() throws {
     try Pair.open { pair in
       var properties = amqp_basic_properties_t()
-      withUnsafeMutableBytes(of: &properties) { $0.initializeMemory(as: UInt8.self, repeating: 0xFF) }
+      _ = withUnsafeMutableBytes(of: &properties) { $0.initializeMemory(as: UInt8.self, repeating: 0xFF) }
       properties._flags = UInt32(AMQP_BASIC_DELIVERY_MODE_FLAG)
       properties.delivery_mode = 2
       #expect(amqp_basic_publish(pair.connection, 1, text("x"), text("k"), 0, 0, &properties, text("b")) == 0)

@@ -5,13 +5,13 @@
 
 import AMQPBase
 import AMQPEngine
+import AMQPTransport
 import AMQPWire
 import CRabbitMQ
 
 extension BlockingDriver {
   func consume(_ envelope: inout amqp_envelope_t, timeout: UnsafePointer<timeval>?) -> amqp_rpc_reply_t {
-    receiving { now in
-      guard let deadline = Deadline(timeout, from: now) else { return amqp_rpc_reply_t(.invalidParameter) }
+    receiving(timeout: timeout) { deadline, now in
       if connection.pointee.receive.content.kind != .delivery {
         let status = beginDelivery(until: deadline, &now)
         guard status.isOK else { return amqp_rpc_reply_t(status) }
@@ -23,14 +23,14 @@ extension BlockingDriver {
   }
 
   func read(_ message: inout amqp_message_t, channel: UInt16) -> amqp_rpc_reply_t {
-    receiving { now in
+    let deadline = connection.pointee.rpcTimeout.deadline(from: Clock.now())
+    return receiving(until: deadline) { now in
       let content = connection.pointee.receive.content
       if content.kind != .message || content.envelope.channel != channel {
         let status = spillContent()
         guard status.isOK else { return amqp_rpc_reply_t(status) }
         connection.pointee.receive.content.beginMessage(channel: channel)
       }
-      let deadline = connection.pointee.rpcTimeout.deadline(from: now)
       let reply = readContent(until: deadline, &now)
       if reply.isNormal { message = connection.pointee.receive.content.take().message }
       return reply
@@ -42,7 +42,7 @@ extension BlockingDriver {
     guard connection.pointee.receive.content.isActive else { return .ok }
     let content = connection.pointee.receive.content
     guard let pool = connection.pointee.receive.pools.pool(for: content.envelope.channel),
-      content.makeFrames(in: pool, { putBack($0).isOK })
+      connection.pointee.receive.queue.reserve(), content.makeFrames(in: pool, { putBack($0) })
     else { return .noMemory }
     connection.pointee.receive.content.discard()
     return .ok
@@ -69,8 +69,8 @@ extension BlockingDriver {
         var frame = amqp_frame_t()
         let status = decode(view, into: &frame)
         guard status.isOK else { return status }
-        let kept = putBack(frame)
-        return kept.isOK ? .unexpectedState : kept
+        putBack(frame)
+        return .unexpectedState
       }
       return beginDelivery(view)
     }
@@ -94,7 +94,7 @@ extension BlockingDriver {
     let channel = connection.pointee.receive.content.envelope.channel
     while !connection.pointee.receive.content.isComplete {
       var reply: amqp_rpc_reply_t?
-      if let queued = dequeueFirst({ $0.channel == channel || $0.isConnectionClose }) {
+      if let queued = dequeueFirst(channel: channel, { $0.channel == channel || $0.isConnectionClose }) {
         reply = receive(queued)
       } else {
         switch nextView(until: deadline, &now) {
@@ -116,7 +116,7 @@ extension BlockingDriver {
     }
     if view.type == Frame.body {
       let status = connection.pointee.receive.content.receiveBody(view.payload)
-      if status != .unexpectedState { return advanced(status) }
+      if status != .unexpectedState { return advanced(status, with: view) }
     }
     if view.type == Frame.header {
       var (classID, weight, bodySize) = (UInt16(0), UInt16(0), UInt64(0))
@@ -126,7 +126,7 @@ extension BlockingDriver {
       decoder.longlong(&bodySize)
       let raw = UnsafeRawBufferPointer(rebasing: view.payload[decoder.offset...])
       let status = connection.pointee.receive.content.receiveHeader(classID: classID, bodySize: bodySize, raw: raw)
-      if status != .unexpectedState { return advanced(status) }
+      if status != .unexpectedState { return advanced(status, with: view) }
     }
     var frame = amqp_frame_t()
     let status = decode(view, into: &frame)
@@ -137,15 +137,23 @@ extension BlockingDriver {
   private func receive(_ frame: amqp_frame_t) -> amqp_rpc_reply_t? {
     if frame.frame_type == Frame.body {
       let status = connection.pointee.receive.content.receiveBody(frame.payload.body_fragment.buffer)
+      if status == .noMemory { putBack(frame) }
       if status != .unexpectedState { return advanced(status) }
     }
     if frame.frame_type == Frame.header {
       let header = frame.payload.properties
-      let content = connection.pointee.receive.content.receiveHeader(
+      let status = connection.pointee.receive.content.receiveHeader(
         classID: header.class_id, bodySize: header.body_size, raw: header.raw.buffer)
-      if content != .unexpectedState { return advanced(content) }
+      if status == .noMemory { putBack(frame) }
+      if status != .unexpectedState { return advanced(status) }
     }
     return interrupted(by: frame)
+  }
+
+  @inline(__always)
+  private func advanced(_ status: Status, with view: FrameView) -> amqp_rpc_reply_t? {
+    if status == .noMemory { connection.pointee.receive.assembler.putBack(view) }
+    return advanced(status)
   }
 
   private func advanced(_ status: Status) -> amqp_rpc_reply_t? {
@@ -153,9 +161,9 @@ extension BlockingDriver {
     return ended(status == .badAMQPData ? hangUp(status) : status)
   }
 
-  /// Time may bring the rest; any other end leaves half a message, which is no use to anybody.
+  /// Time may bring the rest, and memory the room for it; any other end leaves half a message, which is no use to anybody.
   private func ended(_ status: Status) -> amqp_rpc_reply_t {
-    if status != .timeout { connection.pointee.receive.content.discard() }
+    if status != .timeout, status != .noMemory { connection.pointee.receive.content.discard() }
     return amqp_rpc_reply_t(status)
   }
 
@@ -164,7 +172,7 @@ extension BlockingDriver {
     if frame.isConnectionClose || frame.isMethod(amqp_channel_close_t.id) {
       return amqp_rpc_reply_t(serverException: frame.payload.method)
     }
-    let status = putBack(frame)
-    return amqp_rpc_reply_t(status.isOK ? .unexpectedState : status)
+    putBack(frame)
+    return amqp_rpc_reply_t(.unexpectedState)
   }
 }

@@ -12,14 +12,14 @@ import CRabbitMQ
 import CSystem
 
 extension BlockingDriver {
-  /// For the calls that look at the connection without a turn: sends what is due, and hangs up on a dead peer.
+  /// For the calls that only look at the connection: sends what is due, and hangs up on a dead peer. When somebody is
+  /// receiving, that is his business.
   func service() {
-    guard connection.pointee.monitor.isOn, connection.pointee.state.isAlive else { return }
+    guard connection.pointee.monitor.isOn, connection.pointee.receive.turn.tryTake() else { return }
     let now = Clock.now()
     serviceSend(now)
-    guard connection.pointee.monitor.deathDeadline.hasPassed(at: now) else { return }
-    confirmDeath(now)
-    if !connection.pointee.state.isAlive { closeWhenAlone() }
+    if connection.pointee.monitor.deathDeadline.hasPassed(at: now) { confirmDeath(now) }
+    leaveReceive()
   }
 
   /// Sends a heartbeat if one is due. When somebody else is sending, what he sends serves as well.
@@ -101,19 +101,6 @@ extension BlockingDriver {
       arrival = now.subtracting(nanoseconds: silence)
     }
     connection.pointee.monitor.didReceive(at: arrival)
-  }
-
-  /// What had arrived before the peer died is not lost with the socket: the waits to come hand it out.
-  func keepReceived() {
-    while let room = connection.pointee.receive.assembler.room() {
-      guard case .bytes(let count) = transport.receive(into: room) else { return }
-      connection.pointee.receive.assembler.filled(count)
-      while case .frame(let view) = connection.pointee.receive.assembler.next(
-        frameMax: connection.pointee.tuning.frameMax, channelMax: connection.pointee.tuning.highestChannel)
-      {
-        if view.type != Frame.heartbeat, !enqueue(view).isOK { return }
-      }
-    }
   }
 
   /// Nanoseconds of the heartbeat interval.

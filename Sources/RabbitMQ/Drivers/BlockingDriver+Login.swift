@@ -4,6 +4,7 @@ import AMQPBase
 import AMQPEngine
 import AMQPTransport
 import AMQPWire
+import CMemory
 import CRabbitMQ
 
 /// What a program passes to `amqp_login`.
@@ -42,8 +43,9 @@ extension BlockingDriver {
       methods.startOk.client_properties = connection.pointee.clientProperties
       status = methods.check()
     }
-    guard status.isOK else { return amqp_rpc_reply_t(status) }
-    return login(methods, request, until: deadline)
+    let reply = status.isOK ? login(methods, request, until: deadline) : amqp_rpc_reply_t(status)
+    wipe(methods.startOk.response)
+    return reply
   }
 
   private func login(_ methods: LoginMethods, _ request: LoginRequest, until deadline: Deadline) -> amqp_rpc_reply_t {
@@ -62,11 +64,13 @@ extension BlockingDriver {
         let status = sendTuneOkThenOpen(tuning, methods.open, until: deadline)
         if !status.isOK { return failed(status) }
       case .keepForLater:
-        let status = receiving { _ in putBehind(frame) }
-        if !status.isOK { return failed(status) }
+        _ = receiving { _ -> Status in
+          putBehind(frame)
+          return .ok
+        }
       case .opened:
-        _ = connection.pointee.state.receive(.loggedIn)
-        receiving { _ in release() }
+        note(.loggedIn)
+        release()
         return amqp_rpc_reply_t(normal: amqp_method_t())
       case .serverRefused:
         return amqp_rpc_reply_t(serverException: frame.payload.method)
@@ -76,9 +80,16 @@ extension BlockingDriver {
     }
   }
 
+  /// The password does not stay in memory for the life of the connection.
+  private func wipe(_ response: amqp_bytes_t) {
+    if let bytes = response.bytes { memset(bytes, 0, response.len) }
+    connection.pointee.send.outbox.wipe()
+  }
+
   /// A login that fails half-way leaves nothing to go on with.
   private func failed(_ status: Status) -> amqp_rpc_reply_t {
-    receiving { _ in _ = hangUp(status) }
+    hangUp(status)
+    closeWhenAlone()
     return amqp_rpc_reply_t(status)
   }
 
@@ -87,7 +98,7 @@ extension BlockingDriver {
   private func nextEvent(
     until deadline: Deadline, _ mechanism: amqp_sasl_method_enum, _ frame: inout amqp_frame_t
   ) -> Handshake.Event {
-    let status = receiving { now -> Status in
+    let status = receiving(until: deadline) { now -> Status in
       switch nextView(until: deadline, &now) {
       case .frame(let view): decode(view, into: &frame)
       case .failed(let status): status

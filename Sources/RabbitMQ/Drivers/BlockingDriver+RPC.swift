@@ -9,19 +9,22 @@ import CRabbitMQ
 extension BlockingDriver {
   /// Sends a method and waits for one of the replies, a list that ends with 0. The RPC timeout covers both halves.
   func call(
-    _ id: UInt32, _ decoded: UnsafeMutableRawPointer?, channel: UInt16, replies: UnsafePointer<amqp_method_number_t>,
-    until limit: Deadline? = nil
+    _ id: UInt32, _ decoded: UnsafeMutableRawPointer?, channel: UInt16, replies: UnsafePointer<amqp_method_number_t>
   ) -> amqp_rpc_reply_t {
-    let deadline = limit ?? connection.pointee.rpcTimeout.deadline(from: Clock.now())
-    if let close = receiving({ _ in queuedClose(channel: channel) }) { return amqp_rpc_reply_t(serverException: close) }
+    let deadline = connection.pointee.rpcTimeout.deadline(from: Clock.now())
+    let closed = receiving(until: deadline) { _ in queuedClose(channel: channel) }
+    guard closed.reply_type == AMQP_RESPONSE_NONE else { return closed }
     let status = sendMethod(id, decoded, channel: channel, until: deadline)
     guard status.isOK else { return amqp_rpc_reply_t(status) }
-    return receiving { now in
-      let reply = awaitReply(channel: channel, replies: replies, until: deadline, &now)
-      // The reply may come yet, and nobody would know what it answers.
-      if reply.library_error == Status.timeout.code { hangUp(.timeout) }
-      return reply
+    let reply = receiving(until: deadline) { now in
+      awaitReply(channel: channel, replies: replies, until: deadline, &now)
     }
+    if reply.library_error == Status.timeout.code {
+      // The reply may come yet, and nobody would know what it answers.
+      hangUp(.timeout)
+      closeWhenAlone()
+    }
+    return reply
   }
 
   /// Waits for one of the replies off the wire; everything else is queued.
@@ -52,21 +55,50 @@ extension BlockingDriver {
   }
 
   /// A close that is queued already: on a channel that the broker has closed no reply will come.
-  private func queuedClose(channel: UInt16) -> amqp_method_t? {
-    dequeueFirst { frame in
+  private func queuedClose(channel: UInt16) -> amqp_rpc_reply_t {
+    let close = dequeueFirst(channel: channel) { frame in
       frame.isConnectionClose || frame.channel == channel && frame.isMethod(amqp_channel_close_t.id)
-    }?.payload.method
+    }
+    return close.map { amqp_rpc_reply_t(serverException: $0.payload.method) } ?? amqp_rpc_reply_t()
   }
 
-  /// A call of the API that keeps its reply for `amqp_get_rpc_reply`.
+  /// A request whose type says what it is, with one reply or one of two.
+  @inline(__always)
+  func call<Method: WireMethod>(
+    _ method: inout Method, channel: UInt16, reply: amqp_method_number_t, or other: amqp_method_number_t = 0
+  ) -> amqp_rpc_reply_t {
+    withUnsafeMutablePointer(to: &method) { call(Method.id, $0, channel: channel, reply: reply, or: other) }
+  }
+
+  private func call(
+    _ id: UInt32, _ decoded: UnsafeMutableRawPointer?, channel: UInt16, reply: amqp_method_number_t,
+    or other: amqp_method_number_t
+  ) -> amqp_rpc_reply_t {
+    withUnsafePointer(to: (reply, other, amqp_method_number_t(0))) { list in
+      call(id, decoded, channel: channel, replies: UnsafeRawPointer(list).assumingMemoryBound(to: UInt32.self))
+    }
+  }
+
+  /// The calls that return the reply's fields keep the reply itself for `amqp_get_rpc_reply`.
   func callDecoded(_ id: UInt32, _ decoded: UnsafeMutableRawPointer?, channel: UInt16, reply: amqp_method_number_t)
     -> UnsafeMutableRawPointer?
   {
-    let result = withUnsafePointer(to: (reply, amqp_method_number_t(0))) { pair in
-      call(id, decoded, channel: channel, replies: UnsafeRawPointer(pair).assumingMemoryBound(to: UInt32.self))
-    }
-    connection.pointee.latestReply = result
+    let result = keep(call(id, decoded, channel: channel, reply: reply, or: 0))
     return result.isNormal ? result.reply.decoded : nil
+  }
+
+  @inline(__always)
+  func callDecoded<Method: WireMethod, Reply: WireMethod>(_ method: Method, channel: UInt16)
+    -> UnsafeMutablePointer<Reply>?
+  {
+    var method = method
+    let fields = withUnsafeMutablePointer(to: &method) { callDecoded(Method.id, $0, channel: channel, reply: Reply.id) }
+    return fields?.assumingMemoryBound(to: Reply.self)
+  }
+
+  func keep(_ reply: amqp_rpc_reply_t) -> amqp_rpc_reply_t {
+    connection.pointee.latestReply = reply
+    return reply
   }
 
   // MARK: Waits
@@ -78,8 +110,8 @@ extension BlockingDriver {
       let status = waitFrame(until: deadline, &now, into: &frame)
       guard status.isOK else { return status }
       guard frame.channel == channel, frame.isMethod(id) else {
-        let kept = putBack(frame)
-        return kept.isOK ? .wrongMethod : kept
+        putBack(frame)
+        return .wrongMethod
       }
       method = frame.payload.method
       return .ok
@@ -87,14 +119,13 @@ extension BlockingDriver {
   }
 
   func waitConfirm(_ confirm: inout amqp_publisher_confirm_t, timeout: UnsafePointer<timeval>?) -> amqp_rpc_reply_t {
-    receiving { now in
-      guard let deadline = Deadline(timeout, from: now) else { return amqp_rpc_reply_t(.invalidParameter) }
+    receiving(timeout: timeout) { deadline, now in
       var frame = amqp_frame_t()
       let status = waitFrame(until: deadline, &now, into: &frame)
       guard status.isOK else { return amqp_rpc_reply_t(status) }
       guard confirm.take(frame) else {
-        let kept = putBack(frame)
-        return amqp_rpc_reply_t(kept.isOK ? .unexpectedState : kept)
+        putBack(frame)
+        return amqp_rpc_reply_t(.unexpectedState)
       }
       return amqp_rpc_reply_t(normal: amqp_method_t())
     }

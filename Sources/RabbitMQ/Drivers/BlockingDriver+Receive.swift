@@ -1,7 +1,7 @@
 // Frames off the wire.
 //
-// `nextView` is the one place where frames are read: it drops heartbeats, notes a connection.close, and turns a peer's
-// garbage into the end of the connection. A view lies in the inbound buffer until the next read. What is handed to the
+// `nextView` is the one place where frames are read off the wire: it drops heartbeats, notes a connection.close, and turns a
+// peer's garbage into the end of the connection. A view lies in the inbound buffer until the next read. What is handed to the
 // application or queued is decoded into the pool of its channel first; a delivery that is consumed whole never is.
 
 import AMQPBase
@@ -23,16 +23,14 @@ extension BlockingDriver {
   @inline(__always)
   func nextView(until deadline: Deadline, _ now: inout Instant) -> Received {
     if connection.pointee.state.failure == .badAMQPData { return .failed(.badAMQPData) }
+    guard connection.pointee.receive.queue.reserve() else { return .failed(.noMemory) }
     while true {
       switch connection.pointee.receive.assembler.next(
         frameMax: connection.pointee.tuning.frameMax, channelMax: connection.pointee.tuning.highestChannel)
       {
       case .frame(let view):
         if view.type == Frame.heartbeat { continue }
-        connection.pointee.receive.isMidFrame = false
-        if view.channel == 0, view.methodID == amqp_connection_close_t.id {
-          _ = connection.pointee.state.receive(.closing)
-        }
+        frameArrived(view)
         return .frame(view)
       case .protocolHeader(let view):
         return .frame(view)
@@ -43,6 +41,12 @@ extension BlockingDriver {
         guard status.isOK else { return .failed(status) }
       }
     }
+  }
+
+  @inline(__always)
+  private func frameArrived(_ view: FrameView) {
+    connection.pointee.receive.isMidFrame = false
+    if view.channel == 0, view.methodID == amqp_connection_close_t.id { note(.closing) }
   }
 
   /// Reads once into the inbound buffer; waits for it if there is nothing yet.
@@ -67,7 +71,7 @@ extension BlockingDriver {
         guard status.isOK else { return status }
       case .closed:
         // So does a socket read that we have shut down ourselves; the state knows.
-        _ = connection.pointee.state.receive(.inputEnded)
+        note(.inputEnded)
         return connection.pointee.state.receiveStatus
       case .failed:
         let status = connection.pointee.state.receiveStatus
@@ -121,37 +125,29 @@ extension BlockingDriver {
   }
 
   func waitFrame(into frame: inout amqp_frame_t, timeout: UnsafePointer<timeval>?) -> Status {
-    receiving { now in
-      guard let deadline = Deadline(timeout, from: now) else { return .invalidParameter }
-      return waitFrame(until: deadline, &now, into: &frame)
-    }
+    receiving(timeout: timeout) { deadline, now in waitFrame(until: deadline, &now, into: &frame) }
   }
 
-  /// Octets that the program has received itself; answers how many it took, or an error. The frame's type is 0 until a
-  /// frame is whole.
-  func handleInput(_ data: UnsafeRawBufferPointer, into frame: inout amqp_frame_t) -> Int32 {
+  /// Octets that the program has received itself; `taken` says how many were used. The frame's type is 0 until a frame is whole.
+  func handleInput(_ data: UnsafeRawBufferPointer, taken: inout Int, into frame: inout amqp_frame_t) -> Status {
     receiving { now in
       frame = amqp_frame_t()
-      var taken = 0
       while true {
-        if connection.pointee.state.failure == .badAMQPData { return Status.badAMQPData.code }
+        if connection.pointee.state.failure == .badAMQPData { return .badAMQPData }
         switch connection.pointee.receive.assembler.next(
           frameMax: connection.pointee.tuning.frameMax, channelMax: connection.pointee.tuning.highestChannel)
         {
         case .frame(let view), .protocolHeader(let view):
-          connection.pointee.receive.isMidFrame = false
-          if view.type != Frame.heartbeat {
-            let status = decode(view, into: &frame)
-            guard status.isOK else { return status.code }
-          }
-          return Int32(truncatingIfNeeded: taken)
+          frameArrived(view)
+          return view.type == Frame.heartbeat ? .ok : decode(view, into: &frame)
         case .malformed:
-          return hangUp(.badAMQPData).code
+          hangUp(.badAMQPData)
+          return .badAMQPData
         case .incomplete:
           connection.pointee.receive.isMidFrame = connection.pointee.receive.assembler.isMidFrame
           let left = UnsafeRawBufferPointer(rebasing: data[taken...])
-          if left.count == 0 { return Int32(truncatingIfNeeded: taken) }
-          guard let room = connection.pointee.receive.assembler.room() else { return Status.noMemory.code }
+          if left.count == 0 { return .ok }
+          guard let room = connection.pointee.receive.assembler.room() else { return .noMemory }
           let count = min(left.count, room.count, max(connection.pointee.receive.assembler.missingBytes, 1))
           room.copyMemory(from: UnsafeRawBufferPointer(rebasing: left[..<count]))
           connection.pointee.receive.assembler.filled(count)
@@ -182,10 +178,17 @@ extension BlockingDriver {
     return !isMidFrame && connection.pointee.receive.assembler.hasSeenFrame
   }
 
-  func release() { connection.pointee.receive.pools.recycleAll(exceptQueued: true) }
+  /// Nothing while somebody is receiving: what he has decoded is not his yet.
+  func release() {
+    guard connection.pointee.receive.turn.tryTake() else { return }
+    defer { connection.pointee.receive.turn.give() }
+    if isBetweenFrames { connection.pointee.receive.pools.recycleAll(exceptQueued: true) }
+  }
 
   func release(_ channel: UInt16) {
-    guard connection.pointee.receive.pools.queuedFrames(on: channel) == 0 else { return }
+    guard connection.pointee.receive.turn.tryTake() else { return }
+    defer { connection.pointee.receive.turn.give() }
+    guard isBetweenFrames, connection.pointee.receive.pools.queuedFrames(on: channel) == 0 else { return }
     connection.pointee.receive.pools.recycle(channel)
   }
 
@@ -194,20 +197,18 @@ extension BlockingDriver {
   func enqueue(_ view: FrameView) -> Status {
     var frame = amqp_frame_t()
     let status = decode(view, into: &frame)
-    guard status.isOK else { return status }
-    return putBehind(frame)
+    if status.isOK { putBehind(frame) }
+    return status
   }
 
-  func putBehind(_ frame: amqp_frame_t) -> Status {
-    guard connection.pointee.receive.queue.append(frame) else { return .noMemory }
+  func putBehind(_ frame: amqp_frame_t) {
+    connection.pointee.receive.queue.append(frame)
     connection.pointee.receive.pools.frameQueued(on: frame.channel)
-    return .ok
   }
 
-  func putBack(_ frame: amqp_frame_t) -> Status {
-    guard connection.pointee.receive.queue.prepend(frame) else { return .noMemory }
+  func putBack(_ frame: amqp_frame_t) {
+    connection.pointee.receive.queue.prepend(frame)
     connection.pointee.receive.pools.frameQueued(on: frame.channel)
-    return .ok
   }
 
   func dequeue(_ index: Int) -> amqp_frame_t? {
@@ -220,9 +221,11 @@ extension BlockingDriver {
     while dequeue(0) != nil {}
   }
 
-  /// The first queued frame that answers `isWanted`, taken out; the others stay in their order.
+  /// The first queued frame of a channel, or of channel 0, that answers `isWanted`, taken out; the others stay in their order.
   @inline(__always)
-  func dequeueFirst(_ isWanted: (borrowing amqp_frame_t) -> Bool) -> amqp_frame_t? {
+  func dequeueFirst(channel: UInt16, _ isWanted: (borrowing amqp_frame_t) -> Bool) -> amqp_frame_t? {
+    let queued = connection.pointee.receive.pools.queuedFrames(on: channel)
+    guard queued > 0 || connection.pointee.receive.pools.queuedFrames(on: 0) > 0 else { return nil }
     for index in 0..<connection.pointee.receive.queue.count {
       if let frame = connection.pointee.receive.queue.frame(at: index), isWanted(frame.pointee) {
         return dequeue(index)

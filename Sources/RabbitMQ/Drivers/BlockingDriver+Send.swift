@@ -15,7 +15,7 @@ extension BlockingDriver {
   func sendMethod(_ id: UInt32, _ decoded: UnsafeMutableRawPointer?, channel: UInt16, until deadline: Deadline = .never)
     -> Status
   {
-    sending { now in
+    sending(until: deadline) { now in
       let status = connection.pointee.send.outbox.encode(
         method: id, decoded, channel: channel, frameMax: connection.pointee.tuning.frameMax)
       return status.isOK ? transmit(until: deadline, &now) : status
@@ -30,10 +30,10 @@ extension BlockingDriver {
   }
 
   func sendProtocolHeader(until deadline: Deadline = .never) -> Status {
-    sending { now in
+    sending(until: deadline) { now in
       var status = connection.pointee.send.outbox.encodeProtocolHeader()
       if status.isOK { status = transmit(until: deadline, &now) }
-      if status.isOK { _ = connection.pointee.state.receive(.headerSent) }
+      if status.isOK { note(.headerSent) }
       return status
     }
   }
@@ -55,8 +55,8 @@ extension BlockingDriver {
   /// Sends what the outbox holds, whole.
   private func transmit(until deadline: Deadline, _ now: inout Instant) -> Status {
     while true {
-      guard let pieces = connection.pointee.send.outbox.pieces else { return .noMemory }
       let count = connection.pointee.send.outbox.gather()
+      guard count > 0, let pieces = connection.pointee.send.outbox.pieces else { return abandon(.noMemory) }
       switch transport.send(pieces, count: count) {
       case .bytes(let sent):
         connection.pointee.send.outbox.advance(sent)

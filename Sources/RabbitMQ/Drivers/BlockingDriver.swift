@@ -34,8 +34,8 @@ struct BlockingDriver {
 
   /// Runs `work` as the one who sends; it gets the time of the call's entry.
   @inline(__always)
-  func sending(_ work: (inout Instant) -> Status) -> Status {
-    connection.pointee.send.turn.take()
+  func sending(until deadline: Deadline = .never, _ work: (inout Instant) -> Status) -> Status {
+    guard connection.pointee.send.turn.take(until: deadline) else { return .timeout }
     defer { leaveSend() }
     var now = Clock.now()
     let status = checkPeer(now)
@@ -43,15 +43,25 @@ struct BlockingDriver {
     return work(&now)
   }
 
-  /// Runs `work` as the one who receives.
+  /// Runs `work` as the one who receives. A turn that another thread does not give in time is a timeout like any other.
   @inline(__always)
-  func receiving<Result>(_ work: (inout Instant) -> Result) -> Result {
-    connection.pointee.receive.turn.take()
+  func receiving<Result: Answer>(until deadline: Deadline = .never, _ work: (inout Instant) -> Result) -> Result {
+    guard connection.pointee.receive.turn.take(until: deadline) else { return Result(.timeout) }
     defer { leaveReceive() }
     connection.pointee.receive.overdueBytes = 0
     var now = Clock.now()
     serviceSend(now)
     return work(&now)
+  }
+
+  /// The same for the calls that the program gives a time.
+  @inline(__always)
+  func receiving<Result: Answer>(
+    timeout: UnsafePointer<timeval>?, _ work: (Deadline, inout Instant) -> Result
+  ) -> Result {
+    if timeout == nil { return receiving { work(.never, &$0) } }
+    guard let deadline = Deadline(timeout, from: Clock.now()) else { return Result(.invalidParameter) }
+    return receiving(until: deadline) { work(deadline, &$0) }
   }
 
   @inline(__always)
@@ -61,15 +71,23 @@ struct BlockingDriver {
   }
 
   @inline(__always)
-  private func leaveReceive() {
+  func leaveReceive() {
     connection.pointee.receive.turn.give()
     if isOver { closeWhenAlone() }
   }
 
   // MARK: Life
 
+  /// The one place where the connection's state changes: both threads may have something to say about it.
+  @discardableResult
+  func note(_ event: ConnectionState.Event) -> ConnectionState.Action {
+    guard connection.pointee.stateTurn.take(until: .never) else { return .none }
+    defer { connection.pointee.stateTurn.give() }
+    return connection.pointee.state.receive(event)
+  }
+
   func socketReplaced() {
-    _ = connection.pointee.state.receive(.socketClosed)
+    note(.socketClosed)
     connection.pointee.send.outbox.reset()
     connection.pointee.receive.assembler.reset()
     connection.pointee.receive.isMidFrame = false
@@ -80,7 +98,7 @@ struct BlockingDriver {
 
   func connected() {
     socketReplaced()
-    _ = connection.pointee.state.receive(.connected)
+    note(.connected)
     connection.pointee.monitor = HeartbeatMonitor(intervalSeconds: 0, at: Clock.now())
   }
 
@@ -97,12 +115,21 @@ struct BlockingDriver {
   @inline(never)
   @discardableResult
   func hangUp(_ status: Status) -> Status {
-    if connection.pointee.state.receive(.failed(status)) == .closeDescriptor { transport.shutdown() }
+    if note(.failed(status)) == .closeDescriptor { transport.shutdown() }
     if status == .badAMQPData {
       // Nothing that such a peer has said is worth handing out: from now on every call says so.
       dropQueue()
     }
     return connection.pointee.state.receiveStatus
+  }
+
+  /// What had arrived before the end is not lost with the socket: the waits to come find it in the buffer.
+  private func keepReceived() {
+    while let room = connection.pointee.receive.assembler.room() {
+      guard case .bytes(let count) = transport.receive(into: room) else { return }
+      connection.pointee.receive.assembler.filled(count)
+      connection.pointee.receive.isMidFrame = false
+    }
   }
 
   /// Every turn ends here once the connection is over.
@@ -112,7 +139,7 @@ struct BlockingDriver {
     defer { connection.pointee.receive.turn.give() }
     guard connection.pointee.send.turn.tryTake() else { return }
     defer { connection.pointee.send.turn.give() }
-    if connection.pointee.state.failure == .heartbeatTimeout { keepReceived() }
+    if connection.pointee.state.failure != .badAMQPData { keepReceived() }
     transport.close()
   }
 }

@@ -71,11 +71,23 @@ struct ContentReader {
 
   // MARK: Arriving
 
+  /// After a failure the reader is as it was: without memory the same frame may come again.
   mutating func receiveHeader(classID: UInt16, bodySize: UInt64, raw: UnsafeRawBufferPointer) -> Status {
+    var progress = progress
     guard progress.receive(.header(bodySize: bodySize)) != .unexpectedFrame else { return .unexpectedState }
-    self.classID = classID
-    withUnsafeMutablePointer(to: &envelope.message.pool) { $0.initialize(pageSize: messagePageSize) }
-    return withUnsafeMutablePointer(to: &envelope.message.pool) { pool in
+    let status = takeProperties(classID: classID, raw: raw)
+    if status.isOK {
+      self.classID = classID
+      self.progress = progress
+    } else {
+      withUnsafeMutablePointer(to: &envelope.message.pool) { $0.empty() }
+    }
+    return status
+  }
+
+  private mutating func takeProperties(classID: UInt16, raw: UnsafeRawBufferPointer) -> Status {
+    withUnsafeMutablePointer(to: &envelope.message.pool) { pool in
+      pool.initialize(pageSize: messagePageSize)
       guard let copy = pool.copy(raw) else { return .noMemory }
       rawProperties = copy
       var decoded: UnsafeMutableRawPointer?
@@ -86,17 +98,22 @@ struct ContentReader {
     }
   }
 
+  /// After a failure the reader is as it was.
+  @inline(__always)
   mutating func receiveBody(_ bytes: UnsafeRawBufferPointer) -> Status {
     let count = envelope.message.body.len
+    var progress = progress
     switch progress.receive(.body(count: UInt64(truncatingIfNeeded: bytes.count))) {
     case .unexpectedFrame: return .unexpectedState
     case .bodyTooLong: return .badAMQPData
     case .awaitingMore, .complete: break
     }
-    guard let source = bytes.baseAddress, bytes.count > 0 else { return .ok }
-    guard grow(to: count &+ bytes.count), let body = envelope.message.body.bytes else { return .noMemory }
-    memcpy(body + count, source, bytes.count)
-    envelope.message.body.len = count &+ bytes.count
+    if let source = bytes.baseAddress, bytes.count > 0 {
+      guard grow(to: count &+ bytes.count), let body = envelope.message.body.bytes else { return .noMemory }
+      memcpy(body + count, source, bytes.count)
+      envelope.message.body.len = count &+ bytes.count
+    }
+    self.progress = progress
     return .ok
   }
 
@@ -113,41 +130,46 @@ struct ContentReader {
 
   // MARK: Back to frames
 
-  /// Rewrites what has arrived as frames of the pool, for an application that reads on by frames: the method of a
-  /// delivery, the header, and the body so far in one piece.
-  func makeFrames(in pool: UnsafeMutablePointer<amqp_pool_t>, _ put: (amqp_frame_t) -> Bool) -> Bool {
-    if progress.received > 0 {
-      guard let body = pool.copy(envelope.message.body.buffer) else { return false }
-      var frame = makeFrame(AMQP_FRAME_BODY)
-      frame.payload.body_fragment = body
-      guard put(frame) else { return false }
-    }
-    if progress.state != .awaitingHeader {
-      guard let raw = pool.copy(rawProperties.buffer) else { return false }
-      var decoded: UnsafeMutableRawPointer?
-      guard BasicProperties.decode(classID: classID, raw.buffer, pool: pool, decoded: &decoded).isOK else {
-        return false
-      }
-      var frame = makeFrame(AMQP_FRAME_HEADER)
-      frame.payload.properties.class_id = classID
-      frame.payload.properties.body_size = progress.bodySize
-      frame.payload.properties.decoded = decoded
-      frame.payload.properties.raw = raw
-      guard put(frame) else { return false }
-    }
-    guard kind == .delivery else { return true }
-    let size = MemoryLayout<amqp_basic_deliver_t>.size
+  /// Rewrites what has arrived as frames of the pool, for an application that reads on by frames: the method of a delivery, the
+  /// header, and the body so far in one piece. `put` gets them last first; none of them when there is no memory for all.
+  func makeFrames(in pool: UnsafeMutablePointer<amqp_pool_t>, _ put: (amqp_frame_t) -> Void) -> Bool {
+    var (method, header, body) = (
+      makeFrame(AMQP_FRAME_METHOD), makeFrame(AMQP_FRAME_HEADER), makeFrame(AMQP_FRAME_BODY)
+    )
+    let hasHeader = progress.state != .awaitingHeader
+    guard kind != .delivery || makeMethod(in: pool, &method), !hasHeader || makeHeader(in: pool, &header),
+      let bytes = pool.copy(envelope.message.body.buffer)
+    else { return false }
+    body.payload.body_fragment = bytes
+    if bytes.len > 0 { put(body) }
+    if hasHeader { put(header) }
+    if kind == .delivery { put(method) }
+    return true
+  }
+
+  private func makeHeader(in pool: UnsafeMutablePointer<amqp_pool_t>, _ frame: inout amqp_frame_t) -> Bool {
+    guard let raw = pool.copy(rawProperties.buffer) else { return false }
+    var decoded: UnsafeMutableRawPointer?
+    guard BasicProperties.decode(classID: classID, raw.buffer, pool: pool, decoded: &decoded).isOK else { return false }
+    frame.payload.properties.class_id = classID
+    frame.payload.properties.body_size = progress.bodySize
+    frame.payload.properties.decoded = decoded
+    frame.payload.properties.raw = raw
+    return true
+  }
+
+  private func makeMethod(in pool: UnsafeMutablePointer<amqp_pool_t>, _ frame: inout amqp_frame_t) -> Bool {
     guard let tag = pool.copy(envelope.consumer_tag.buffer), let exchange = pool.copy(envelope.exchange.buffer),
-      let routingKey = pool.copy(envelope.routing_key.buffer), let memory = pool.allocate(size)
+      let routingKey = pool.copy(envelope.routing_key.buffer),
+      let memory = pool.allocate(MemoryLayout<amqp_basic_deliver_t>.size)
     else { return false }
     memory.bindMemory(to: amqp_basic_deliver_t.self, capacity: 1).initialize(
       to: amqp_basic_deliver_t(
         consumer_tag: tag, delivery_tag: envelope.delivery_tag, redelivered: envelope.redelivered, exchange: exchange,
         routing_key: routingKey))
-    var frame = makeFrame(AMQP_FRAME_METHOD)
     frame.payload.method.id = amqp_basic_deliver_t.id
     frame.payload.method.decoded = memory
-    return put(frame)
+    return true
   }
 
   private func makeFrame(_ type: Int32) -> amqp_frame_t {

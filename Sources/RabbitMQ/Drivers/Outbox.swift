@@ -65,13 +65,19 @@ struct Outbox: ~Copyable {
     position = 0
   }
 
+  /// As `clear`, and nothing of it stays in memory.
+  mutating func wipe() {
+    clear()
+    if let buffer { memset(buffer, 0, capacity) }
+  }
+
   // MARK: Encoding
 
   mutating func encode(method id: UInt32, _ decoded: UnsafeMutableRawPointer?, channel: UInt16, frameMax: UInt32)
     -> Status
   {
     clear()
-    let status = encodeFrame(frameMax) {
+    let status = encodeFrame {
       Frame.encodeMethod(id, decoded, channel: channel, frameMax: frameMax, into: &$0)
     }
     return sealed(status)
@@ -79,13 +85,13 @@ struct Outbox: ~Copyable {
 
   mutating func encode(_ frame: UnsafePointer<amqp_frame_t>, frameMax: UInt32) -> Status {
     clear()
-    let status = encodeFrame(frameMax) { Frame.encode(frame, frameMax: frameMax, into: &$0) }
+    let status = encodeFrame { Frame.encode(frame, frameMax: frameMax, into: &$0) }
     return sealed(status)
   }
 
   mutating func encodeProtocolHeader() -> Status {
     clear()
-    let status = encodeFrame(0) { encoder in
+    let status = encodeFrame { encoder in
       Frame.encodeProtocolHeader(into: &encoder)
       return encoder.failure
     }
@@ -99,12 +105,12 @@ struct Outbox: ~Copyable {
     body content: UnsafeRawBufferPointer, channel: UInt16, frameMax: UInt32
   ) -> Status {
     clear()
-    var status = encodeFrame(frameMax) {
+    var status = encodeFrame {
       Frame.encode(&publish, channel: channel, frameMax: frameMax, into: &$0)
     }
     guard status.isOK else { return sealed(status) }
     let bodySize = UInt64(truncatingIfNeeded: content.count)
-    status = encodeFrame(frameMax) {
+    status = encodeFrame {
       Frame.encodeHeader(properties, bodySize: bodySize, channel: channel, frameMax: frameMax, into: &$0)
     }
     guard status.isOK else { return sealed(status) }
@@ -151,7 +157,7 @@ struct Outbox: ~Copyable {
 
   /// Encodes one frame behind the head. A frame that lacks room gets more, up to frame_max, before it is refused.
   @inline(__always)
-  private mutating func encodeFrame(_ frameMax: UInt32, _ encode: (inout Encoder) -> Status) -> Status {
+  private mutating func encodeFrame(_ encode: (inout Encoder) -> Status) -> Status {
     var wanted = 0
     while true {
       guard makeRoom(wanted) else { return .noMemory }
@@ -162,8 +168,8 @@ struct Outbox: ~Copyable {
         head &+= encoder.written
         return .ok
       }
-      if room.count >= Int(frameMax) { return status }
-      wanted = min(Int(frameMax), room.count &* 2)
+      if !encoder.lackedRoom { return status }
+      wanted = room.count &* 2
     }
   }
 
@@ -196,15 +202,16 @@ struct Outbox: ~Copyable {
 
   // MARK: Sending
 
-  /// Lays out what is left for one sendmsg, and says in how many pieces.
+  /// Lays out what is left for one sendmsg, and says in how many pieces; in none only without memory.
   mutating func gather() -> Int {
-    guard makeRoom(0), let pieces, let buffer else { return 0 }
+    guard pieces != nil || makePieces(), let pieces else { return 0 }
     var count = 0
     if heartbeatOwed > 0 {
       let rest = UnsafeMutableRawPointer(pieces + pieceLimit) + (Frame.overhead &- heartbeatOwed)
       pieces[count] = iovec(iov_base: rest, iov_len: heartbeatOwed)
       count &+= 1
     }
+    guard let buffer else { return count }
     var at = position
     if at < head {
       pieces[count] = iovec(iov_base: buffer + at, iov_len: head &- at)

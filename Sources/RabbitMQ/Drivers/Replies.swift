@@ -2,7 +2,16 @@ import AMQPBase
 import AMQPWire
 import CRabbitMQ
 
-extension amqp_rpc_reply_t {
+/// What a call of the API answers, and can say no with.
+protocol Answer {
+  init(_ status: Status)
+}
+
+extension Status: Answer {
+  init(_ status: Status) { self = status }
+}
+
+extension amqp_rpc_reply_t: Answer {
   init(_ status: Status) {
     self.init()
     reply_type = AMQP_RESPONSE_LIBRARY_EXCEPTION

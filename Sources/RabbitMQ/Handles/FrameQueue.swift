@@ -10,6 +10,9 @@ struct FrameQueue: ~Copyable {
   private var head = 0
   private(set) var count = 0
 
+  /// Frames: a message put back takes three, and the one that was read another.
+  private static var reserved: Int { 4 }
+
   init() {}
 
   deinit { free(frames) }
@@ -23,21 +26,24 @@ struct FrameQueue: ~Copyable {
     return frames + slot(index)
   }
 
-  /// False when there is no memory; the queue is then as it was.
-  mutating func append(_ frame: amqp_frame_t) -> Bool {
-    guard makeRoom(), let frames else { return false }
+  /// Makes sure of the room for what may follow from one frame off the wire. False when there is no memory; so no frame is taken
+  /// that could not be kept.
+  @inline(__always)
+  mutating func reserve() -> Bool { capacity &- count >= Self.reserved || grow() }
+
+  /// Into room that was reserved.
+  mutating func append(_ frame: amqp_frame_t) {
+    guard let frames, count < capacity else { return }
     (frames + slot(count)).initialize(to: frame)
     count &+= 1
-    return true
   }
 
-  /// Puts a frame back in front of all others. False when there is no memory.
-  mutating func prepend(_ frame: amqp_frame_t) -> Bool {
-    guard makeRoom(), let frames else { return false }
+  /// Puts a frame back in front of all others, into room that was reserved or that it was just taken from.
+  mutating func prepend(_ frame: amqp_frame_t) {
+    guard let frames, count < capacity else { return }
     head = (head &+ capacity &- 1) & (capacity &- 1)
     (frames + head).initialize(to: frame)
     count &+= 1
-    return true
   }
 
   /// Takes one frame out; those behind it move up.
@@ -56,10 +62,10 @@ struct FrameQueue: ~Copyable {
   @inline(__always)
   private func slot(_ index: Int) -> Int { (head &+ index) & (capacity &- 1) }
 
-  private mutating func makeRoom() -> Bool {
-    if count < capacity { return true }
+  @inline(never)
+  private mutating func grow() -> Bool {
     let stride = MemoryLayout<amqp_frame_t>.stride
-    let (doubled, overflow) = max(capacity, 8).multipliedReportingOverflow(by: 2)
+    let (doubled, overflow) = max(capacity, 4).multipliedReportingOverflow(by: 2)
     guard !overflow, doubled <= Int.max / stride, let memory = malloc(doubled &* stride) else { return false }
     let grown = memory.bindMemory(to: amqp_frame_t.self, capacity: doubled)
     if let frames {

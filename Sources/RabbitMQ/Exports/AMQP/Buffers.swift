@@ -9,18 +9,15 @@ public func amqp_release_buffers_ok(_ state: amqp_connection_state_t!) -> amqp_b
 
 @_cdecl("amqp_release_buffers") @implementation
 public func amqp_release_buffers(_ state: amqp_connection_state_t!) {
-  guard let driver = BlockingDriver(state), driver.isBetweenFrames else { return }
-  driver.release()
+  BlockingDriver(state)?.release()
 }
 
 @_cdecl("amqp_maybe_release_buffers") @implementation
 public func amqp_maybe_release_buffers(_ state: amqp_connection_state_t!) {
-  guard let driver = BlockingDriver(state), driver.isBetweenFrames else { return }
-  driver.release()
+  BlockingDriver(state)?.release()
 }
 
 @_cdecl("amqp_maybe_release_buffers_on_channel") @implementation
 public func amqp_maybe_release_buffers_on_channel(_ state: amqp_connection_state_t!, _ channel: amqp_channel_t) {
-  guard let driver = BlockingDriver(state), driver.isBetweenFrames else { return }
-  driver.release(channel)
+  BlockingDriver(state)?.release(channel)
 }

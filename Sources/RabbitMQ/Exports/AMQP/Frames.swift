@@ -9,7 +9,10 @@ public func amqp_handle_input(
   guard let driver = BlockingDriver(state), let decoded_frame, let data = received_data.readable else {
     return Status.invalidParameter.code
   }
-  return driver.handleInput(data, into: &decoded_frame.pointee)
+  var taken = 0
+  let status = driver.handleInput(data, taken: &taken, into: &decoded_frame.pointee)
+  // What was taken before memory ran out must not come again; the next call will say so.
+  return status.isOK || status == .noMemory && taken > 0 ? Int32(truncatingIfNeeded: taken) : status.code
 }
 
 @_cdecl("amqp_send_frame") @implementation

@@ -55,37 +55,8 @@ public func amqp_basic_get(
 ) -> amqp_rpc_reply_t {
   guard let driver = BlockingDriver(state) else { return amqp_rpc_reply_t(.invalidParameter) }
   var get = amqp_basic_get_t(ticket: 0, queue: queue, no_ack: no_ack)
-  let reply = driver.call(&get, channel: channel, reply: amqp_basic_get_ok_t.id, or: amqp_basic_get_empty_t.id)
-  driver.connection.pointee.latestReply = reply
-  return reply
-}
-
-extension BlockingDriver {
-  @inline(__always)
-  func call<Method: WireMethod>(
-    _ method: inout Method, channel: UInt16, reply: amqp_method_number_t, or other: amqp_method_number_t = 0
-  ) -> amqp_rpc_reply_t {
-    withUnsafeMutablePointer(to: &method) { request in
-      withUnsafeTemporaryAllocation(of: amqp_method_number_t.self, capacity: 3) { replies in
-        guard let list = replies.baseAddress else { return amqp_rpc_reply_t(.noMemory) }
-        list[0] = reply
-        list[1] = other
-        list[2] = 0
-        return call(Method.id, request, channel: channel, replies: list)
-      }
-    }
-  }
-
-  /// The same for the calls that return the reply's fields and keep the reply itself for `amqp_get_rpc_reply`.
-  @inline(__always)
-  func callDecoded<Method: WireMethod, Reply: WireMethod>(_ method: Method, channel: UInt16)
-    -> UnsafeMutablePointer<Reply>?
-  {
-    var method = method
-    let reply = call(&method, channel: channel, reply: Reply.id)
-    connection.pointee.latestReply = reply
-    return reply.isNormal ? reply.reply.decoded?.assumingMemoryBound(to: Reply.self) : nil
-  }
+  return driver.keep(
+    driver.call(&get, channel: channel, reply: amqp_basic_get_ok_t.id, or: amqp_basic_get_empty_t.id))
 }
 
 extension UInt16 {
