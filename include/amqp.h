@@ -728,7 +728,8 @@ int AMQP_CALL amqp_get_sockfd(amqp_connection_state_t state);
 /**
  * The highest channel number that was negotiated (1.4.2.5 connection.tune).
  * @param state  the connection
- * @return 1 to 65535; 0 before login
+ * @return 1 to 65535; 0 (no limit) before login or when
+ *         amqp_tune_connection() was told so
  */
 AMQP_PUBLIC_FUNCTION
 int AMQP_CALL amqp_get_channel_max(amqp_connection_state_t state);
@@ -1363,12 +1364,12 @@ AMQP_PUBLIC_FUNCTION
 amqp_boolean_t AMQP_CALL amqp_frames_enqueued(amqp_connection_state_t state);
 
 /**
- * Whether bytes are buffered that no call has looked at yet; poll() does not
- * report these. A part of a frame that a wait has found does not count: only
- * the socket can bring the rest. Never reads the socket, but services
- * heartbeats.
+ * Whether a frame lies in the buffer, read from the socket but not handed out:
+ * a wait would not block, and poll() does not report it. A part of a frame
+ * does not count, since only the socket can bring the rest, and heartbeats
+ * never do. Never reads the socket, but services heartbeats.
  * @param state  the connection
- * @return 1 if there are some, else 0
+ * @return 1 if there is one, else 0
  */
 AMQP_PUBLIC_FUNCTION
 amqp_boolean_t AMQP_CALL amqp_data_in_buffer(amqp_connection_state_t state);

@@ -64,6 +64,22 @@ import Testing
     #expect(Kernel().offersNoWindow(-1, account, 104), "in doubt, yes")
   }
 
+  /// The peer waits until one of its own segments fits, whose size we can only guess. Seen with a real broker: 1024 octets of
+  /// window, 69 KB unread, an estimate of 756.
+  @Test func aWindowThatStaysUnused() {
+    func isTooSmall(_ window: UInt32, unread: Int) -> Bool {
+      Kernel.isTooSmall(window: window, unread: unread, estimatedSegment: 756, largestSegment: 65483)
+    }
+    #expect(isTooSmall(0, unread: 1))
+    #expect(isTooSmall(755, unread: 8))
+    #expect(isTooSmall(1024, unread: 69_000))
+    #expect(!isTooSmall(1024, unread: 1024))
+    #expect(isTooSmall(1024, unread: 1025))
+    #expect(!isTooSmall(65472, unread: 80), "a few unread heartbeats leave room")
+    #expect(isTooSmall(65482, unread: 70_000))
+    #expect(!isTooSmall(65483, unread: 1_000_000))
+  }
+
   /// What the heartbeat rule asks: data, or acknowledgements while the peer is kept from sending data.
   @Test func silenceIsCountedByDataUnlessThePeerCannotSend() throws {
     final class Told: Seam, @unchecked Sendable {

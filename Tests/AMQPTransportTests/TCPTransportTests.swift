@@ -138,7 +138,7 @@ private final class FaultySeam: Seam, @unchecked Sendable {
 
   @Test func looksFurtherThanOneByteWithoutTaking() throws {
     for pair in [try SocketPair.unix(), try SocketPair.tcp()] {
-      try withTransport(pair.near) { near in
+      withTransport(pair.near) { near in
         withUnsafeTemporaryAllocation(byteCount: 16, alignment: 1) { room in
           #expect(near.peek(into: room) == .wouldBlock(.read))
           _ = TCPTransport(descriptor: pair.far).sendText("closing")

@@ -165,10 +165,25 @@ extension BlockingDriver {
     return !connection.pointee.receive.queue.isEmpty
   }
 
-  /// Whether a wait would find octets that nobody has looked at.
+  /// Whether a wait would find a frame without reading. Heartbeats are none; what another thread is receiving is its own.
   var hasBufferedData: Bool {
     service()
-    return connection.pointee.receive.assembler.bufferedBytes > 0 && !connection.pointee.receive.isMidFrame
+    guard connection.pointee.receive.turn.tryTake() else { return false }
+    defer { connection.pointee.receive.turn.give() }
+    while true {
+      switch connection.pointee.receive.assembler.next(
+        frameMax: connection.pointee.tuning.frameMax, channelMax: connection.pointee.tuning.highestChannel)
+      {
+      case .frame(let view) where view.type == Frame.heartbeat: continue
+      case .frame(let view), .protocolHeader(let view):
+        connection.pointee.receive.assembler.putBack(view)
+        return true
+      case .malformed: return true
+      case .incomplete:
+        connection.pointee.receive.isMidFrame = connection.pointee.receive.assembler.isMidFrame
+        return false
+      }
+    }
   }
 
   /// Whether frames have come, and none is half read: when the C API lets memory be released and limits be changed.
