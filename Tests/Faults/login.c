@@ -1,4 +1,6 @@
 /* Faults of the login: hostile or merely unusual servers, odd parameters, and what the connection remembers afterwards. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client.h"
@@ -363,6 +365,57 @@ CASE(row18_unknown_sasl_method) {
     CHECK_STATUS(status, AMQP_STATUS_INVALID_PARAMETER);
     CHECK_INT(received, 0);
   }
+}
+
+/* ---- settled: the password is gone from memory after the login ---- */
+
+/* Written with each octet one higher, so that the program itself does not hold what it looks for. */
+static const char one_higher[] = "dpssfdu!ipstf!cbuufsz!tubqmf";
+
+static void welcoming(peer_link *link, void *unused) {
+  (void)unused;
+  if (peer_handshake(link, 0, 131072, 0)) peer_serve(link, PEER_LIVE, 20000);
+}
+
+static int is_the_password(const char *at) {
+  size_t i;
+  for (i = 0; i < sizeof one_higher - 1; i++)
+    if (at[i] != one_higher[i] - 1) return 0;
+  return 1;
+}
+
+/* Everywhere in the private memory that can be written. */
+static int count_of_the_password(void) {
+  FILE *maps = fopen("/proc/self/maps", "r");
+  static char line[512];
+  unsigned long begin, end;
+  char rights[8];
+  int count = 0;
+  const char *at;
+  while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+    if (sscanf(line, "%lx-%lx %7s", &begin, &end, rights) != 3 || strcmp(rights, "rw-p") != 0) continue;
+    for (at = (const char *)begin; at + sizeof one_higher < (const char *)end; at++) count += is_the_password(at);
+  }
+  if (maps != NULL) fclose(maps);
+  return count;
+}
+
+CASE(the_password_does_not_stay_in_memory) {
+  static char password[sizeof one_higher];
+  peer *p = peer_start(welcoming, NULL);
+  amqp_connection_state_t c;
+  const char *preloaded = getenv("LD_PRELOAD");
+  size_t i;
+  if (preloaded != NULL && strstr(preloaded, "valgrind")) check_skip("valgrind keeps copies of its own");
+  c = client_connect(p);
+  if (c == NULL) return;
+  for (i = 0; i < sizeof one_higher - 1; i++) password[i] = (char)(one_higher[i] - 1);
+  CHECK_INT(count_of_the_password(), 1);
+  CHECK_INT(client_reply_status(amqp_login(c, "/", 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, "guest", password)), 0);
+  memset(password, 0, sizeof password);
+  CHECK_INT(count_of_the_password(), 0);
+  amqp_destroy_connection(c);
+  peer_stop(p);
 }
 
 int main(int argc, char **argv) { return check_main(argc, argv); }

@@ -52,6 +52,25 @@ CASE(row22_a_thousand_idle_channels_are_not_a_thousand_frames) {
   peer_stop(p);
 }
 
+/* ---- 22: what is refused takes nothing ---- */
+
+CASE(row22_a_refused_argument_is_not_a_reason_to_grow) {
+  static char name[300];
+  amqp_bytes_t bytes = {sizeof name, name};
+  peer *p = peer_start(obliging, NULL);
+  amqp_connection_state_t c = client_open(p, 0);
+  size_t before;
+  if (c == NULL) return;
+  CHECK_STATUS(amqp_tune_connection(c, 0, 64 * MEGABYTE, 0), AMQP_STATUS_OK);
+  CHECK_STATUS(client_publish(c, 1, "fine"), AMQP_STATUS_OK);
+  before = allocated();
+  CHECK(amqp_basic_publish(c, 1, bytes, client_bytes("q"), 0, 0, NULL, client_bytes("x")) < 0);
+  CHECK(amqp_exchange_delete(c, 1, bytes, 0) == NULL);
+  CHECK(allocated() < before + MEGABYTE);
+  amqp_destroy_connection(c);
+  peer_stop(p);
+}
+
 /* ---- 23: recycling is linear ---- */
 
 static void queue_many(peer_link *link, void *unused) {

@@ -331,6 +331,20 @@ CASE(handle_input_of_a_heartbeat_half_a_frame_and_garbage) {
   amqp_destroy_connection(c);
 }
 
+CASE(a_close_that_comes_by_handle_input_ends_publishing_too) {
+  static const char close[] = "\x01\0\0\0\0\0\x0B\0\x0A\0\x32\x01\x40\0\0\0\0\0\xCE";
+  peer *p = peer_start(obliging, NULL);
+  amqp_connection_state_t c = client_open(p, 0);
+  amqp_bytes_t bytes = {sizeof close - 1, (void *)close};
+  amqp_frame_t frame;
+  if (c == NULL) return;
+  CHECK_INT(amqp_handle_input(c, bytes, &frame), bytes.len);
+  CHECK_INT(frame.payload.method.id, AMQP_CONNECTION_CLOSE_METHOD);
+  CHECK_STATUS(client_publish(c, 1, "lost"), AMQP_STATUS_CONNECTION_CLOSED);
+  amqp_destroy_connection(c);
+  peer_stop(p);
+}
+
 CASE(handle_input_of_anything) {
   static const uint8_t pieces[][16] = {
       {0}, {8, 0, 0, 0, 0, 0, 0, 0xCE}, {8, 0, 1, 0, 0, 0, 0, 0xCE}, {1, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xCE},

@@ -330,4 +330,55 @@ CASE(row18_one_thread_reads_while_another_publishes) {
   peer_stop(p);
 }
 
+/* ---- 18: what arrived before the peer died is kept by the thread that publishes; the other releases meanwhile ---- */
+
+#define UNREAD_CHANNELS 3000
+
+static void falls_silent(peer_link *link, void *unused) {
+  int i;
+  (void)unused;
+  if (!peer_handshake(link, 0, 131072, 1) || !peer_serve_until(link, AMQP_CHANNEL_OPEN_METHOD, 10000)) return;
+  peer_answer(link);
+  peer_cork(link);
+  for (i = 1; i <= UNREAD_CHANNELS; i++) peer_send_ack(link, (uint16_t)i, (uint64_t)i, 0);
+  peer_uncork(link);
+  peer_serve(link, PEER_READ, 12000);
+}
+
+static volatile int publish_status;
+
+static void *publish_until_it_fails(void *connection) {
+  int64_t begun = peer_now();
+  int status = AMQP_STATUS_OK;
+  for (; status == AMQP_STATUS_OK && elapsed_milliseconds(begun) < 10000; peer_sleep(1))
+    status = client_publish(connection, 1, "is anybody there");
+  publish_status = status == AMQP_STATUS_OK ? AMQP_STATUS_TIMEOUT : status;
+  return NULL;
+}
+
+static void release_until_death(void) {
+  peer *p = peer_start(falls_silent, NULL);
+  amqp_connection_state_t c = client_open(p, 1);
+  amqp_frame_t frame;
+  pthread_t thread;
+  uint64_t tag;
+  publish_status = AMQP_STATUS_OK;
+  if (c == NULL || !CHECK(pthread_create(&thread, NULL, publish_until_it_fails, c) == 0)) return;
+  while (publish_status == AMQP_STATUS_OK) amqp_maybe_release_buffers(c);
+  pthread_join(thread, NULL);
+  CHECK_STATUS(publish_status, AMQP_STATUS_HEARTBEAT_TIMEOUT);
+  for (tag = 1; tag <= UNREAD_CHANNELS; tag++) {
+    if (!CHECK_STATUS(amqp_simple_wait_frame_noblock(c, &frame, client_seconds(0)), AMQP_STATUS_OK)) break;
+    if (!CHECK_INT(((amqp_basic_ack_t *)frame.payload.method.decoded)->delivery_tag, tag)) break;
+  }
+  CHECK_STATUS(amqp_simple_wait_frame_noblock(c, &frame, client_seconds(0)), AMQP_STATUS_HEARTBEAT_TIMEOUT);
+  amqp_destroy_connection(c);
+  peer_stop(p);
+}
+
+CASE(row18_one_thread_releases_while_the_publish_of_another_meets_death) {
+  release_until_death();
+  release_until_death();
+}
+
 int main(int argc, char **argv) { return check_main(argc, argv); }

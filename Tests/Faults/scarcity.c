@@ -111,6 +111,192 @@ static void run_out(long count_failing) {
 CASE(row18_one_allocation_fails) { run_out(1); }
 CASE(row18_every_allocation_fails_from_some_point_on) { run_out(1000000); }
 
+static void obliging(peer_link *link, void *unused) {
+  (void)unused;
+  if (peer_handshake(link, 0, 131072, 0)) peer_serve(link, PEER_LIVE, 20000);
+}
+
+/* Every size, because the encoded frames reach the end of what was allocated before at one of them. */
+CASE(row18_a_publish_without_memory_ends) {
+  static char body[3000];
+  peer *p = peer_start(obliging, NULL);
+  amqp_connection_state_t c = client_open(p, 0);
+  amqp_bytes_t bytes = {0, body};
+  int sent = 1, status;
+  if (c == NULL) return;
+  check_allow_seconds(20);
+  CHECK_STATUS(client_publish(c, 1, "a first one"), AMQP_STATUS_OK);
+  for (; bytes.len <= sizeof body && check_failures() == 0; bytes.len++) {
+    failing = 1000000;
+    allowed = 0;
+    status = amqp_basic_publish(c, 1, client_bytes(""), client_bytes("q"), 0, 0, NULL, bytes);
+    allowed = -1;
+    if (status == AMQP_STATUS_OK) sent++;
+    CHECK(status == AMQP_STATUS_OK || status == AMQP_STATUS_NO_MEMORY);
+  }
+  CHECK(amqp_basic_qos(c, 1, 0, 1, 0) != NULL);   /* still in step: what was refused was refused whole */
+  CHECK_INT(peer_seen(p)->publishes, sent);
+  CHECK_INT(peer_seen(p)->malformed, 0);
+  amqp_destroy_connection(c);
+  peer_stop(p);
+}
+
+/* ---- what a call takes off the wire and cannot keep is not lost ---- */
+
+enum { IN_PARTS = 6000 };
+
+static void two_acks(peer_link *link, void *unused) {
+  (void)unused;
+  if (!peer_handshake(link, 0, 131072, 0) || !peer_serve_until(link, AMQP_CHANNEL_OPEN_METHOD, 5000)) return;
+  peer_cork(link);
+  peer_answer(link);
+  peer_send_ack(link, 1, 7, 0);
+  peer_send_ack(link, 1, 8, 0);
+  peer_uncork(link);
+  peer_serve(link, PEER_LIVE, 20000);
+}
+
+/* On a channel that has no memory of its own yet. */
+static void message_in_two_parts(peer_link *link, void *unused) {
+  static char body[IN_PARTS] = "1";
+  (void)unused;
+  if (!peer_handshake(link, 0, 131072, 0) || !peer_serve_until(link, AMQP_CHANNEL_OPEN_METHOD, 5000)) return;
+  peer_cork(link);
+  peer_answer(link);
+  peer_send_deliver(link, 2, 1);
+  peer_send_header(link, 2, 2 * sizeof body, NULL, 0);
+  peer_send_body(link, 2, body, sizeof body);
+  peer_uncork(link);
+  if (!peer_serve_until_go(link, PEER_LIVE, 20000)) return;
+  body[0] = '2';
+  peer_send_body(link, 2, body, sizeof body);
+  peer_serve(link, PEER_LIVE, 20000);
+}
+
+/* Each allocation of a call fails in its turn, alone and with all after it, until there is none left to fail. */
+static void at_each_allocation(peer_script script, void (*run)(amqp_connection_state_t c, peer *p)) {
+  long point, count;
+  int is_over;
+  for (count = 1; count <= 1000; count += 999) {
+    for (point = 0, is_over = 0; !is_over && point < 40 && check_failures() == 0; point++) {
+      peer *p = peer_start(script, NULL);
+      amqp_connection_state_t c = client_open(p, 0);
+      if (c == NULL) return;
+      refused = 0;
+      failing = count;
+      allowed = point;
+      run(c, p);
+      allowed = -1;
+      is_over = refused == 0;
+      if (check_failures() > 0) printf("  with allocation %ld and %ld more failing\n", point, count - 1);
+      amqp_destroy_connection(c);
+      peer_stop(p);
+    }
+    CHECK(is_over || check_failures() > 0);
+  }
+}
+
+static void two_acks_are_there(amqp_connection_state_t c) {
+  amqp_frame_t frame;
+  uint64_t tag;
+  for (tag = 7; tag <= 8; tag++) {
+    if (!CHECK_STATUS(amqp_simple_wait_frame_noblock(c, &frame, client_seconds(5)), AMQP_STATUS_OK)) return;
+    if (!CHECK_INT(frame.payload.method.id, AMQP_BASIC_ACK_METHOD)) return;
+    CHECK_INT(((amqp_basic_ack_t *)frame.payload.method.decoded)->delivery_tag, tag);
+  }
+}
+
+static void consume_then_wait_for_acks(amqp_connection_state_t c, peer *p) {
+  amqp_envelope_t envelope;
+  int status = client_reply_status(amqp_consume_message(c, &envelope, client_seconds(5), 0));
+  (void)p;
+  allowed = -1;
+  CHECK(status == AMQP_STATUS_UNEXPECTED_STATE || (status == AMQP_STATUS_NO_MEMORY && refused > 0));
+  two_acks_are_there(c);
+}
+
+static void rpc_then_wait_for_acks(amqp_connection_state_t c, peer *p) {
+  void *answer = amqp_basic_qos(c, 1, 0, 1, 0);
+  (void)p;
+  allowed = -1;
+  CHECK_STATUS(client_reply_status(amqp_get_rpc_reply(c)), answer != NULL ? AMQP_STATUS_OK : AMQP_STATUS_NO_MEMORY);
+  two_acks_are_there(c);
+}
+
+/* A program that ran into its time limit in the middle of a message and then reads on by frames. */
+static void wait_for_the_frames_of_a_message(amqp_connection_state_t c, peer *p) {
+  static const int types[] = {AMQP_FRAME_METHOD, AMQP_FRAME_HEADER, AMQP_FRAME_BODY, AMQP_FRAME_BODY};
+  long point = allowed;
+  amqp_envelope_t envelope;
+  amqp_frame_t frame;
+  int i, status;
+  allowed = -1;
+  CHECK_STATUS(client_reply_status(amqp_consume_message(c, &envelope, client_seconds(0.2), 0)), AMQP_STATUS_TIMEOUT);
+  allowed = point;
+  status = amqp_simple_wait_frame_noblock(c, &frame, client_seconds(0.2));
+  allowed = -1;
+  if (status != AMQP_STATUS_OK && !CHECK_STATUS(status, AMQP_STATUS_NO_MEMORY)) return;
+  peer_go(p);
+  for (i = status == AMQP_STATUS_OK ? 1 : 0; i < 4; i++) {
+    if (!CHECK_STATUS(amqp_simple_wait_frame_noblock(c, &frame, client_seconds(5)), AMQP_STATUS_OK)) return;
+    if (!CHECK_INT(frame.frame_type, types[i])) return;
+    if (i < 2) continue;
+    CHECK_INT(frame.payload.body_fragment.len, IN_PARTS);
+    CHECK_INT(*(char *)frame.payload.body_fragment.bytes, i == 2 ? '1' : '2');
+  }
+}
+
+static void consume_until_it_is_whole(amqp_connection_state_t c, peer *p) {
+  amqp_envelope_t envelope;
+  int status;
+  peer_go(p);
+  status = client_reply_status(amqp_consume_message(c, &envelope, client_seconds(5), 0));
+  allowed = -1;
+  if (status == AMQP_STATUS_NO_MEMORY)
+    status = client_reply_status(amqp_consume_message(c, &envelope, client_seconds(5), 0));
+  if (!CHECK_STATUS(status, AMQP_STATUS_OK)) return;
+  if (CHECK_INT(envelope.message.body.len, 2 * IN_PARTS))
+    CHECK_INT(((char *)envelope.message.body.bytes)[IN_PARTS], '2');
+  amqp_destroy_envelope(&envelope);
+}
+
+CASE(row18_no_ack_is_lost_by_a_consume_without_memory) { at_each_allocation(two_acks, consume_then_wait_for_acks); }
+CASE(row18_no_ack_is_lost_by_an_rpc_without_memory) { at_each_allocation(two_acks, rpc_then_wait_for_acks); }
+CASE(row18_no_message_is_lost_by_a_consume_without_memory) {
+  at_each_allocation(message_in_two_parts, consume_until_it_is_whole);
+}
+CASE(row18_no_frame_of_half_a_message_is_lost_or_doubled_without_memory) {
+  at_each_allocation(message_in_two_parts, wait_for_the_frames_of_a_message);
+}
+
+/* The program passes again what was not taken, and nothing else. */
+CASE(row18_handle_input_without_memory_takes_nothing_twice) {
+  static char frames[] = "\x01\0\x01\0\0\0\x04\0\x14\0\x29\xCE\x01\0\x01\0\0\0\x04\0\x14\0\x29\xCE";
+  int point, calls, found, status;
+  refused = 1;
+  for (point = 0; refused > 0 && point < 40 && check_failures() == 0; point++) {
+    amqp_connection_state_t c = amqp_new_connection();
+    amqp_bytes_t bytes = {24, frames};
+    refused = 0;
+    failing = 1;
+    allowed = point;
+    for (calls = found = 0; calls < 6; calls++) {
+      amqp_frame_t frame;
+      status = amqp_handle_input(c, bytes, &frame);
+      if (status == AMQP_STATUS_NO_MEMORY && refused > 0) continue;
+      if (!CHECK_BETWEEN(status, 0, bytes.len)) break;
+      bytes.bytes = (char *)bytes.bytes + status;
+      bytes.len -= (size_t)status;
+      if (frame.frame_type == AMQP_FRAME_METHOD) found++;
+    }
+    allowed = -1;
+    CHECK_INT(found, 2);
+    CHECK_INT(bytes.len, 0);
+    amqp_destroy_connection(c);
+  }
+  CHECK_INT(refused, 0);
+}
+
 CASE(pools_and_tables_without_memory) {
   amqp_pool_t pool;
   amqp_table_t clone, table;

@@ -342,6 +342,40 @@ CASE(a_connection_that_breaks_inside_a_publish_says_so) {
   peer_stop(p);
 }
 
+static void says_why(peer_link *link, void *unused) {
+  (void)unused;
+  if (!peer_handshake(link, 0, 131072, 0)) return;
+  if (!peer_serve_until_go(link, PEER_LIVE, 20000)) return;
+  peer_deliver(link, 1, 1, "the last", 8);
+  peer_send_connection_close(link, 320, "CONNECTION_FORCED");
+  peer_reached(link, 1);
+  peer_serve(link, PEER_MUTE, 20000);
+}
+
+CASE(what_came_before_the_connection_broke_can_be_read) {
+  static uint8_t body[20000];
+  peer *p = peer_start(says_why, NULL);
+  amqp_connection_state_t c = client_open(p, 0);
+  amqp_bytes_t bytes = {sizeof body, body};
+  amqp_envelope_t envelope;
+  amqp_frame_t frame;
+  if (c == NULL) return;
+  peer_go(p);
+  CHECK(peer_wait(p, 1, 10000));
+  faulty_fd = amqp_get_sockfd(c);
+  whole_bytes = 5000;
+  then_errno = ECONNRESET;
+  CHECK(amqp_basic_publish(c, 1, client_bytes(""), client_bytes("q"), 0, 0, NULL, bytes) < 0);
+  faulty_fd = -1;
+  if (CHECK_INT(client_reply_status(amqp_consume_message(c, &envelope, client_seconds(1), 0)), 0))
+    amqp_destroy_envelope(&envelope);
+  if (CHECK_STATUS(amqp_simple_wait_frame_noblock(c, &frame, client_seconds(1)), AMQP_STATUS_OK))
+    CHECK_INT(frame.payload.method.id, AMQP_CONNECTION_CLOSE_METHOD);
+  CHECK(amqp_simple_wait_frame_noblock(c, &frame, client_seconds(1)) < 0);
+  amqp_destroy_connection(c);
+  peer_stop(p);
+}
+
 /* ---- 19: what amqp_send_frame refuses ---- */
 
 CASE(row19_send_frame_refuses_a_body_larger_than_the_frame) {

@@ -1,5 +1,6 @@
 /* Row 17 and what is settled about timeouts: long, odd and negative ones, and an RPC whose answer does not come. */
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "client.h"
@@ -177,6 +178,48 @@ CASE(rpc_timeout_closes_the_socket) {
   CHECK_STATUS(client_reply_status(amqp_get_rpc_reply(c)), AMQP_STATUS_TIMEOUT);
   CHECK_BETWEEN(elapsed_milliseconds(begun), 450, 3000);
   CHECK_INT(amqp_get_sockfd(c), -1);
+  amqp_destroy_connection(c);
+  peer_stop(p);
+}
+
+/* ---- 18: a thread that waits without end keeps no other from its own time limit ---- */
+
+static void *consume_one(void *connection) {
+  static int status;
+  amqp_envelope_t envelope;
+  status = client_reply_status(amqp_consume_message(connection, &envelope, NULL, 0));
+  if (status == AMQP_STATUS_OK) amqp_destroy_envelope(&envelope);
+  return &status;
+}
+
+static void message_on_demand(peer_link *link, void *unused) {
+  (void)unused;
+  if (!login_and_channels(link, 1) || !peer_serve_until_go(link, PEER_LIVE, 20000)) return;
+  peer_deliver(link, 1, 1, "at last", 7);
+  peer_serve(link, PEER_LIVE, 20000);
+}
+
+CASE(row18_a_wait_without_end_keeps_no_other_thread_beyond_its_time) {
+  peer *p = peer_start(message_on_demand, NULL);
+  amqp_connection_state_t c = client_open(p, 0);
+  amqp_frame_t frame;
+  pthread_t thread;
+  void *status;
+  int64_t begun;
+  if (c == NULL) return;
+  CHECK_STATUS(amqp_set_rpc_timeout(c, client_seconds(0.5)), AMQP_STATUS_OK);
+  if (!CHECK(pthread_create(&thread, NULL, consume_one, c) == 0)) return;
+  peer_sleep(300);
+  begun = peer_now();
+  CHECK_STATUS(amqp_simple_wait_frame_noblock(c, &frame, client_seconds(0)), AMQP_STATUS_TIMEOUT);
+  CHECK(amqp_basic_qos(c, 1, 0, 1, 0) == NULL);
+  CHECK_STATUS(client_reply_status(amqp_get_rpc_reply(c)), AMQP_STATUS_TIMEOUT);
+  CHECK_BETWEEN(elapsed_milliseconds(begun), 450, 3000);
+  CHECK_INT(peer_count(p, AMQP_BASIC_QOS_METHOD), 0);
+  peer_go(p);
+  pthread_join(thread, &status);
+  CHECK_STATUS(*(int *)status, AMQP_STATUS_OK);
+  CHECK(amqp_basic_qos(c, 1, 0, 1, 0) != NULL);   /* what was not sent has closed nothing */
   amqp_destroy_connection(c);
   peer_stop(p);
 }

@@ -54,7 +54,8 @@ extension BlockingDriver {
     connection.pointee.receive.isMidFrame = connection.pointee.receive.assembler.isMidFrame
     while true {
       let status = connection.pointee.state.receiveStatus
-      guard status.isOK else { return status }
+      // Over but not closed yet: what had arrived comes first, as it does when it was kept.
+      guard status.isOK else { return isOver && keepReceived() ? .ok : status }
       guard connection.pointee.receive.overdueBytes < overdueLimit else { return .timeout }
       guard let room = connection.pointee.receive.assembler.room() else { return .noMemory }
       switch transport.receive(into: room) {
@@ -196,13 +197,13 @@ extension BlockingDriver {
   /// Nothing while somebody is receiving: what he has decoded is not his yet.
   func release() {
     guard connection.pointee.receive.turn.tryTake() else { return }
-    defer { connection.pointee.receive.turn.give() }
+    defer { leaveReceive() }
     if isBetweenFrames { connection.pointee.receive.pools.recycleAll(exceptQueued: true) }
   }
 
   func release(_ channel: UInt16) {
     guard connection.pointee.receive.turn.tryTake() else { return }
-    defer { connection.pointee.receive.turn.give() }
+    defer { leaveReceive() }
     guard isBetweenFrames, connection.pointee.receive.pools.queuedFrames(on: channel) == 0 else { return }
     connection.pointee.receive.pools.recycle(channel)
   }

@@ -26,7 +26,7 @@ struct BlockingDriver {
   /// -1 when there is no socket, or none worth waiting for any more.
   var descriptor: Int32 { isOver ? -1 : transport.descriptor }
 
-  private var isOver: Bool {
+  var isOver: Bool {
     @inline(__always) get { connection.pointee.state.phase == .closed }
   }
 
@@ -124,12 +124,19 @@ struct BlockingDriver {
   }
 
   /// What had arrived before the end is not lost with the socket: the waits to come find it in the buffer.
-  private func keepReceived() {
-    while let room = connection.pointee.receive.assembler.room() {
-      guard case .bytes(let count) = transport.receive(into: room) else { return }
+  /// True when there was any.
+  @discardableResult
+  func keepReceived() -> Bool {
+    guard connection.pointee.state.failure != .badAMQPData, transport.descriptor >= 0 else { return false }
+    var wasAny = false
+    while let room = connection.pointee.receive.assembler.room(),
+      case .bytes(let count) = transport.receive(into: room)
+    {
       connection.pointee.receive.assembler.filled(count)
       connection.pointee.receive.isMidFrame = false
+      wasAny = true
     }
+    return wasAny
   }
 
   /// Every turn ends here once the connection is over.
@@ -139,7 +146,7 @@ struct BlockingDriver {
     defer { connection.pointee.receive.turn.give() }
     guard connection.pointee.send.turn.tryTake() else { return }
     defer { connection.pointee.send.turn.give() }
-    if connection.pointee.state.failure != .badAMQPData { keepReceived() }
+    keepReceived()
     transport.close()
   }
 }
