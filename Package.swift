@@ -11,8 +11,10 @@ let swift: [SwiftSetting] = [
   .define("SYSCALL_SEAM", .when(configuration: .debug)),
 ]
 
-func layer(_ name: String, _ dependencies: Target.Dependency...) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: swift)
+func layer(_ name: String, _ dependencies: Target.Dependency..., libraries: [String] = []) -> Target {
+  .target(
+    name: name, dependencies: dependencies, swiftSettings: swift,
+    linkerSettings: libraries.map { .linkedLibrary($0) })
 }
 
 func suite(_ layer: String, _ others: Target.Dependency...) -> Target {
@@ -33,7 +35,7 @@ let package = Package(
     layer("AMQPBase", "CRabbitMQ", "CMemory"),
     layer("AMQPWire", "AMQPBase", "CRabbitMQ", "CMemory"),
     layer("AMQPEngine", "AMQPBase", "CRabbitMQ"),
-    layer("AMQPTransport", "AMQPBase", "CSystem"),
+    layer("AMQPTransport", "AMQPBase", "CSystem", libraries: ["ssl", "crypto"]),
     layer("RabbitMQ", "AMQPWire", "AMQPEngine", "AMQPTransport", "AMQPBase", "CRabbitMQ", "CSystem"),
     // Carries the link flags alone: `-static-stdlib` on a target that tests depend on breaks `swift test`.
     .target(

@@ -24,5 +24,10 @@ if(NOT LIBEVENT_INCLUDE_DIR)
   message(FATAL_ERROR "libevent's headers are missing. On Debian: apt install libevent-dev (scripts/setup does it).")
 endif()
 
+find_path(OPENSSL_INCLUDE_DIR openssl/ssl.h)
+if(NOT OPENSSL_INCLUDE_DIR)
+  message(FATAL_ERROR "OpenSSL's headers are missing. On Debian: apt install libssl-dev (scripts/setup does it).")
+endif()
+
 # Embedded Swift's output keeps its symbols until stripped; a build without strip is larger, and nothing else.
 find_program(STRIP_EXECUTABLE NAMES ${CMAKE_STRIP} strip llvm-strip)

@@ -17,6 +17,7 @@ extension Transport {
 extension Transport {
   /// What could be received, without taking it.
   public func peek(into room: UnsafeMutableRawBufferPointer) -> IOResult {
+    if case .tls(let transport) = self { return transport.peek(into: room) }
     let count = Syscalls.peek(descriptor, room)
     if count > 0 { return .bytes(count) }
     if count == 0 { return .closed }
@@ -25,5 +26,14 @@ extension Transport {
   }
 
   /// Whether the peer has ended its side of the stream, even if there is something to read before the end.
-  public func hasPeerFinished() -> Bool { Syscalls.hasPeerFinished(descriptor) }
+  public func hasPeerFinished() -> Bool {
+    if case .tls(let transport) = self { return transport.hasPeerFinished() }
+    return Syscalls.hasPeerFinished(descriptor)
+  }
+
+  /// Octets that have left the descriptor and that nobody has received, so that a poll of it would not tell. 0: none.
+  public func receiveHeld(into room: UnsafeMutableRawBufferPointer) -> Int {
+    if case .tls(let transport) = self { return transport.receiveHeld(into: room) }
+    return 0
+  }
 }

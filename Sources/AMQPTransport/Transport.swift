@@ -4,12 +4,14 @@ public import CSystem
 public enum Transport {
   case none
   case tcp(UnsafeMutablePointer<TCPTransport>)
+  case tls(TLSTransport)
 
   /// -1 when closed.
   @inline(__always) public var descriptor: Int32 {
     switch self {
     case .none: -1
     case .tcp(let transport): transport.pointee.descriptor
+    case .tls(let transport): transport.descriptor
     }
   }
 
@@ -17,6 +19,7 @@ public enum Transport {
     switch self {
     case .none: .failed(errno: EBADF)
     case .tcp(let transport): transport.pointee.receive(into: room)
+    case .tls(let transport): transport.receive(into: room)
     }
   }
 
@@ -24,6 +27,7 @@ public enum Transport {
     switch self {
     case .none: .failed(errno: EBADF)
     case .tcp(let transport): transport.pointee.send(pieces, count: count)
+    case .tls(let transport): transport.send(pieces, count: count)
     }
   }
 
@@ -31,6 +35,7 @@ public enum Transport {
     switch self {
     case .none: .failed(errno: EBADF)
     case .tcp(let transport): transport.pointee.peekEnd()
+    case .tls(let transport): transport.peekEnd()
     }
   }
 
@@ -38,6 +43,7 @@ public enum Transport {
     switch self {
     case .none: nil
     case .tcp(let transport): transport.pointee.liveness()
+    case .tls(let transport): transport.liveness()
     }
   }
 
@@ -45,6 +51,7 @@ public enum Transport {
     switch self {
     case .none: break
     case .tcp(let transport): transport.pointee.shutdown()
+    case .tls(let transport): transport.shutdown()
     }
   }
 
@@ -52,6 +59,7 @@ public enum Transport {
     switch self {
     case .none: break
     case .tcp(let transport): transport.pointee.close()
+    case .tls(let transport): transport.close()
     }
   }
 }

@@ -1,4 +1,4 @@
-// libc, libevent and (later) OpenSSL as one Clang module: two modules over them clash on `fd_set`.
+// libc, libevent and, in openssl.h, OpenSSL as one Clang module: two modules over them clash on `fd_set`.
 //
 // The inline functions and constants stand for what Swift cannot import: macros without a plain value, anonymous
 // enumerations, errno, variadic functions, and what glibc declares under _GNU_SOURCE alone.

@@ -74,9 +74,9 @@ extension BlockingDriver {
         // So does a socket read that we have shut down ourselves; the state knows.
         note(.inputEnded)
         return connection.pointee.state.receiveStatus
-      case .failed:
+      case .failed(let errno):
         let status = connection.pointee.state.receiveStatus
-        return status.isOK ? .socketError : status
+        return status.isOK ? transport.status(of: errno) : status
       }
     }
   }
@@ -181,6 +181,11 @@ extension BlockingDriver {
         return true
       case .malformed: return true
       case .incomplete:
+        if let room = connection.pointee.receive.assembler.room() {
+          let held = transport.receiveHeld(into: room)
+          connection.pointee.receive.assembler.filled(held)
+          if held > 0 { continue }
+        }
         connection.pointee.receive.isMidFrame = connection.pointee.receive.assembler.isMidFrame
         return false
       }

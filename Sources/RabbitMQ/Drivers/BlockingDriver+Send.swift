@@ -70,8 +70,8 @@ extension BlockingDriver {
         if !status.isOK { return abandon(status) }
       case .closed:
         return abandon(.connectionClosed)
-      case .failed:
-        return abandon(.socketError)
+      case .failed(let errno):
+        return abandon(transport.status(of: errno))
       }
     }
   }
