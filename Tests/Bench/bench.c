@@ -44,12 +44,19 @@ static void settle_on(long processor) {
   sched_setaffinity(0, sizeof set, &set);
 }
 
+/* Of the variant that measures TLS: connects by way of a relay. */
+extern int bench_open_tls(amqp_connection_state_t connection, int port) __attribute__((weak));
+
 static amqp_connection_state_t log_in(int port) {
   amqp_connection_state_t connection = amqp_new_connection();
   require(connection != NULL, "amqp_new_connection");
-  amqp_socket_t *socket = amqp_tcp_socket_new(connection);
-  require(socket != NULL, "amqp_tcp_socket_new");
-  require(amqp_socket_open(socket, "127.0.0.1", port) == AMQP_STATUS_OK, "amqp_socket_open");
+  if (bench_open_tls) {
+    require(bench_open_tls(connection, port) == AMQP_STATUS_OK, "amqp_socket_open");
+  } else {
+    amqp_socket_t *socket = amqp_tcp_socket_new(connection);
+    require(socket != NULL, "amqp_tcp_socket_new");
+    require(amqp_socket_open(socket, "127.0.0.1", port) == AMQP_STATUS_OK, "amqp_socket_open");
+  }
   require_reply(amqp_login(connection, "/", 0, 131072, 60, AMQP_SASL_METHOD_PLAIN, "guest", "guest"), "amqp_login");
   amqp_channel_open(connection, 1);
   require_reply(amqp_get_rpc_reply(connection), "amqp_channel_open");

@@ -17,7 +17,7 @@
 const char *case_name, *event_directory;
 
 static const struct test_case *const tables[] = {body_cases, content_cases, operation_cases, refusal_cases,
-                                                 heartbeat_cases};
+                                                 heartbeat_cases, tls_cases};
 
 static void prove_library(const char *expected) {
   char line[PATH_MAX + 200], wanted[PATH_MAX];

@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "support.h"
 
+#include <amqp_ssl_socket.h>
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -70,10 +72,16 @@ void require_closed(const char *file, int line, amqp_rpc_reply_t reply, amqp_met
 
 amqp_connection_state_t connected(void) {
   amqp_connection_state_t connection = amqp_new_connection();
+  const char *certificates = getenv("INTEGRATION_TLS");
   amqp_socket_t *socket;
   REQUIRE(connection != NULL);
-  socket = amqp_tcp_socket_new(connection);
+  socket = certificates != NULL ? amqp_ssl_socket_new(connection) : amqp_tcp_socket_new(connection);
   REQUIRE(socket != NULL);
+  if (certificates != NULL) {
+    char path[500];
+    snprintf(path, sizeof path, "%s/ca.pem", certificates);
+    REQUIRE_OK(amqp_ssl_socket_set_cacert(socket, path));
+  }
   REQUIRE_OK(amqp_socket_open(socket, broker_host, broker_port));
   return connection;
 }

@@ -106,6 +106,6 @@ struct test_case {
   int mended; /* true only with a fault of rabbitmq-c mended, or needs API level 0.16 */
   case_function run;
 };
-extern const struct test_case body_cases[], refusal_cases[], operation_cases[], content_cases[], heartbeat_cases[];
+extern const struct test_case body_cases[], refusal_cases[], operation_cases[], content_cases[], heartbeat_cases[], tls_cases[];
 
 #endif

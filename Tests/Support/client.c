@@ -7,6 +7,11 @@ amqp_connection_state_t client_connect(const peer *p) {
   amqp_connection_state_t connection = amqp_new_connection();
   amqp_socket_t *socket;
   if (!CHECK(connection != NULL)) return NULL;
+  if (client_open_otherwise != NULL) {
+    if (CHECK_STATUS(client_open_otherwise(connection, peer_port(p)), AMQP_STATUS_OK)) return connection;
+    amqp_destroy_connection(connection);
+    return NULL;
+  }
   socket = amqp_tcp_socket_new(connection);
   if (CHECK(socket != NULL) && CHECK_STATUS(amqp_socket_open(socket, "127.0.0.1", peer_port(p)), AMQP_STATUS_OK))
     return connection;

@@ -14,6 +14,11 @@
 #pragma weak amqp_publisher_confirm_wait
 #pragma weak amqp_connection_update_secret
 
+/* Opens the connection's socket to a port of this machine, by another way than plain TCP. Only in programs that are linked
+ * with a definition of it: the same cases then run over that. */
+int client_open_otherwise(amqp_connection_state_t connection, int port);
+#pragma weak client_open_otherwise
+
 /* Only a socket opened to the peer. NULL (after a failed CHECK) when that did not succeed. */
 amqp_connection_state_t client_connect(const peer *p);
 /* The same and logged in as guest with channel_max 0, frame_max 131072 and this heartbeat. */
