@@ -7,20 +7,11 @@
 
 #include "client.h"
 
-static int login_and_channels(peer_link *link, int channels) {
-  if (!peer_handshake(link, 0, 131072, 0)) return 0;
-  for (; channels > 0; channels--) {
-    if (!peer_serve_until(link, AMQP_CHANNEL_OPEN_METHOD, 10000)) return 0;
-    peer_answer(link);
-  }
-  return 1;
-}
-
 /* ---- 7: amqp_read_message and its bounds ---- */
 
 static void half_a_message(peer_link *link, void *unused) {
   (void)unused;
-  if (!login_and_channels(link, 1)) return;
+  if (!peer_open_channels(link, 1)) return;
   peer_send_deliver(link, 1, 1);
   peer_send_header(link, 1, 10, NULL, 0);
   peer_send_body(link, 1, "first", 5);
@@ -86,7 +77,7 @@ CASE(row07_read_message_is_bounded_by_the_rpc_timeout) {
 }
 
 static void close_inside_a_message(peer_link *link, void *on_channel) {
-  if (!login_and_channels(link, 1)) return;
+  if (!peer_open_channels(link, 1)) return;
   peer_send_deliver(link, 1, 1);
   peer_send_header(link, 1, 10, NULL, 0);
   peer_send_body(link, 1, "first", 5);
@@ -154,7 +145,7 @@ CASE(row09_failed_consume_leaves_a_zeroed_envelope) {
 
 static void close_after_deliver(peer_link *link, void *unused) {
   (void)unused;
-  if (!login_and_channels(link, 1)) return;
+  if (!peer_open_channels(link, 1)) return;
   peer_send_deliver(link, 1, 1);
   peer_send_header(link, 1, 10, NULL, 0);
   peer_end(link);
@@ -191,7 +182,7 @@ CASE(row09_failed_read_leaves_a_zeroed_message) {
 
 static void two_channels_interleaved(peer_link *link, void *unused) {
   (void)unused;
-  if (!login_and_channels(link, 2)) return;
+  if (!peer_open_channels(link, 2)) return;
   peer_send_deliver(link, 1, 1);
   if (!peer_serve_until(link, AMQP_BASIC_QOS_METHOD, 10000)) return;
   peer_cork(link);
@@ -230,7 +221,7 @@ CASE(row10_reading_one_channel_keeps_the_queued_frames_of_another) {
 
 static void message_first(peer_link *link, void *unused) {
   (void)unused;
-  if (!login_and_channels(link, 1)) return;
+  if (!peer_open_channels(link, 1)) return;
   peer_deliver(link, 1, 9, "early", 5);
   peer_serve(link, PEER_LIVE, 20000);
 }
@@ -253,7 +244,7 @@ CASE(row11_wait_method_puts_the_wrong_frame_back) {
 /* ---- 12: a close that is already queued ---- */
 
 static void close_unasked(peer_link *link, void *on_channel) {
-  if (!login_and_channels(link, 1)) return;
+  if (!peer_open_channels(link, 1)) return;
   if (on_channel != NULL)
     peer_send_channel_close(link, 1, 404, "NOT_FOUND");
   else
@@ -292,7 +283,7 @@ CASE(row12_rpc_sees_a_queued_connection_close) { rpc_after_queued_close(NULL, AM
 static void busy(peer_link *link, void *unused) {
   int i;
   (void)unused;
-  if (!login_and_channels(link, 1)) return;
+  if (!peer_open_channels(link, 1)) return;
   for (i = 1; i <= THREADED_MESSAGES; i++) {
     peer_deliver(link, 1, (uint64_t)i, "to the reader", 13);
     if (i % 10 == 0 && !peer_serve(link, PEER_READ | PEER_ANSWER, 1)) return;

@@ -5,15 +5,6 @@
 
 #include "client.h"
 
-static int login_and_channels(peer_link *link, int channels) {
-  if (!peer_handshake(link, 0, 131072, 0)) return 0;
-  for (; channels > 0; channels--) {
-    if (!peer_serve_until(link, AMQP_CHANNEL_OPEN_METHOD, 10000)) return 0;
-    peer_answer(link);
-  }
-  return 1;
-}
-
 static struct timeval *forever_nearly(void) {
   static struct timeval value;
   value.tv_sec = 30L * 24 * 3600;
@@ -64,7 +55,7 @@ CASE(row07_a_peer_that_never_stops_talking_holds_no_call) {
 
 static void late_message(peer_link *link, void *unused) {
   (void)unused;
-  if (!login_and_channels(link, 1)) return;
+  if (!peer_open_channels(link, 1)) return;
   if (!peer_serve(link, PEER_LIVE, 600)) return;
   peer_deliver(link, 1, 1, "late", 4);
   peer_serve(link, PEER_LIVE, 20000);
@@ -99,7 +90,7 @@ CASE(row17_the_longest_time_there_is) {
 
 static void late_answer(peer_link *link, void *unused) {
   (void)unused;
-  if (!login_and_channels(link, 1)) return;
+  if (!peer_open_channels(link, 1)) return;
   if (!peer_serve_until(link, AMQP_BASIC_QOS_METHOD, 10000)) return;
   peer_serve(link, PEER_MUTE, 400);
   peer_answer(link);
@@ -163,7 +154,7 @@ CASE(negative_timeouts_are_invalid) {
 
 static void never_answers(peer_link *link, void *unused) {
   (void)unused;
-  if (!login_and_channels(link, 1)) return;
+  if (!peer_open_channels(link, 1)) return;
   peer_serve(link, PEER_READ, 20000);
 }
 
@@ -194,7 +185,7 @@ static void *consume_one(void *connection) {
 
 static void message_on_demand(peer_link *link, void *unused) {
   (void)unused;
-  if (!login_and_channels(link, 1) || !peer_serve_until_go(link, PEER_LIVE, 20000)) return;
+  if (!peer_open_channels(link, 1) || !peer_serve_until_go(link, PEER_LIVE, 20000)) return;
   peer_deliver(link, 1, 1, "at last", 7);
   peer_serve(link, PEER_LIVE, 20000);
 }

@@ -3,41 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
-
-static int login_and_channels(peer_link *link, int channels) {
-  if (!peer_handshake(link, 0, 131072, 0)) return 0;
-  for (; channels > 0; channels--) {
-    if (!peer_serve_until(link, AMQP_CHANNEL_OPEN_METHOD, 10000)) return 0;
-    peer_answer(link);
-  }
-  return 1;
-}
-
-/* Everything at once: three messages of channel 1, one of channel 2, all before the answer to basic.qos, then more on demand. */
-static void messages_then_more(peer_link *link, void *unused) {
-  static const char *const bodies[] = {"one", "two", "three"};
-  int i;
-  (void)unused;
-  if (!login_and_channels(link, 2)) return;
-  if (!peer_serve_until(link, AMQP_BASIC_QOS_METHOD, 10000)) return;
-  peer_cork(link);
-  for (i = 0; i < 3; i++) peer_deliver(link, 1, (uint64_t)i + 1, bodies[i], strlen(bodies[i]));
-  peer_deliver(link, 2, 9, "other", 5);
-  peer_answer(link);
-  peer_uncork(link);
-  peer_reached(link, 1);
-  for (i = 0; peer_serve_until_go(link, PEER_LIVE, 20000); i++) peer_deliver(link, 1, (uint64_t)i + 10, "more", 4);
-}
-
-static amqp_connection_state_t open_with_queue(peer *p) {
-  amqp_connection_state_t c = client_open(p, 0);
-  if (c == NULL) return NULL;
-  CHECK(amqp_channel_open(c, 2) != NULL);
-  CHECK(amqp_basic_qos(c, 2, 0, 1, 0) != NULL);
-  CHECK(amqp_frames_enqueued(c));
-  return c;
-}
+#include "messages.h"
 
 /* ---- order ---- */
 
@@ -80,7 +46,7 @@ CASE(wait_frame_returns_frames_of_any_channel) {
 
 static void ack_between(peer_link *link, void *unused) {
   (void)unused;
-  if (!login_and_channels(link, 1)) return;
+  if (!peer_open_channels(link, 1)) return;
   peer_cork(link);
   peer_deliver(link, 1, 1, "one", 3);
   peer_send_ack(link, 1, 42, 1);
@@ -145,7 +111,7 @@ CASE(timeout_of_a_wait_leaves_the_connection_usable) {
 
 static void refuses_declare(peer_link *link, void *unused) {
   (void)unused;
-  if (!login_and_channels(link, 1)) return;
+  if (!peer_open_channels(link, 1)) return;
   if (!peer_serve_until(link, AMQP_QUEUE_DECLARE_METHOD, 10000)) return;
   peer_send_channel_close(link, 1, 404, "NOT_FOUND - no queue");
   if (!peer_expect(link, AMQP_CHANNEL_CLOSE_OK_METHOD, 10000)) return;

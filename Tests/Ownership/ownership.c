@@ -2,41 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
-
-static int login_and_channels(peer_link *link, int channels) {
-  if (!peer_handshake(link, 0, 131072, 0)) return 0;
-  for (; channels > 0; channels--) {
-    if (!peer_serve_until(link, AMQP_CHANNEL_OPEN_METHOD, 10000)) return 0;
-    peer_answer(link);
-  }
-  return 1;
-}
-
-/* Everything at once: three messages of channel 1, one of channel 2, all before the answer to basic.qos, then more on demand. */
-static void messages_then_more(peer_link *link, void *unused) {
-  static const char *const bodies[] = {"one", "two", "three"};
-  int i;
-  (void)unused;
-  if (!login_and_channels(link, 2)) return;
-  if (!peer_serve_until(link, AMQP_BASIC_QOS_METHOD, 10000)) return;
-  peer_cork(link);
-  for (i = 0; i < 3; i++) peer_deliver(link, 1, (uint64_t)i + 1, bodies[i], strlen(bodies[i]));
-  peer_deliver(link, 2, 9, "other", 5);
-  peer_answer(link);
-  peer_uncork(link);
-  peer_reached(link, 1);
-  for (i = 0; peer_serve_until_go(link, PEER_LIVE, 20000); i++) peer_deliver(link, 1, (uint64_t)i + 10, "more", 4);
-}
-
-static amqp_connection_state_t open_with_queue(peer *p) {
-  amqp_connection_state_t c = client_open(p, 0);
-  if (c == NULL) return NULL;
-  CHECK(amqp_channel_open(c, 2) != NULL);
-  CHECK(amqp_basic_qos(c, 2, 0, 1, 0) != NULL);
-  CHECK(amqp_frames_enqueued(c));
-  return c;
-}
+#include "messages.h"
 
 /* ---- memory ---- */
 
@@ -137,7 +103,7 @@ CASE(release_on_a_channel_waits_for_its_queued_frames) {
 static void half_a_frame(peer_link *link, void *unused) {
   static const uint8_t whole[] = {1, 0, 2, 0, 0, 0, 13, 0, 60, 0, 80, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0xCE};
   (void)unused;
-  if (!login_and_channels(link, 2)) return;
+  if (!peer_open_channels(link, 2)) return;
   if (!peer_serve_until(link, AMQP_BASIC_QOS_METHOD, 10000)) return;
   peer_cork(link);
   peer_answer(link);
@@ -216,7 +182,7 @@ CASE(single_strings_of_an_envelope_can_be_stolen_and_freed) {
 static void get_with_message(peer_link *link, void *unused) {
   peer_buffer b = {{0}, 0};
   (void)unused;
-  if (!login_and_channels(link, 1)) return;
+  if (!peer_open_channels(link, 1)) return;
   if (!peer_serve_until(link, AMQP_BASIC_GET_METHOD, 10000)) return;
   peer_put64(&b, 21);
   peer_put8(&b, 1);

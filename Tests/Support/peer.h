@@ -98,7 +98,9 @@ enum {
 
 /* Start, tune and open with the proposed values. 1 when the client has come through. */
 int peer_handshake(peer_link *link, uint16_t channel_max, uint32_t frame_max, uint16_t heartbeat);
-/* The same in pieces. peer_expect reads until a method is there and keeps it as the current frame. */
+/* Handshake with the usual limits and without heartbeats, then that many channel.open answered. 1 when all came. */
+int peer_open_channels(peer_link *link, int channels);
+/* The handshake in pieces. peer_expect reads until a method is there and keeps it as the current frame. */
 void peer_send_start(peer_link *link, const char *mechanisms);
 void peer_send_tune(peer_link *link, uint16_t channel_max, uint32_t frame_max, uint16_t heartbeat);
 int peer_expect_protocol_header(peer_link *link);
