@@ -67,7 +67,14 @@ int check_text(const char *actual, const char *expected, const char *text, const
   return 0;
 }
 
+/* Under valgrind on a busy machine everything takes long: PULSE_PATIENCE says how many times as long is still right. */
+static int patience(void) {
+  const char *times = getenv("PULSE_PATIENCE");
+  return times == NULL || atoi(times) < 1 ? 1 : atoi(times);
+}
+
 int check_between(int64_t actual, int64_t low, int64_t high, const char *text, const char *file, int line) {
+  high *= patience();
   if (actual >= low && actual <= high) return 1;
   complain(file, line);
   printf("%s is %lld, not in %lld ... %lld\n", text, (long long)actual, (long long)low, (long long)high);
@@ -80,12 +87,7 @@ void check_skip(const char *reason) {
   _exit(failures ? 1 : CHECK_SKIPPED);
 }
 
-/* A hang lasts for ever; who runs under valgrind on a busy machine has all the time that PULSE_PATIENCE times gives him. */
-void check_allow_seconds(int seconds) {
-  const char *patience = getenv("PULSE_PATIENCE");
-  int times = patience == NULL ? 1 : atoi(patience);
-  alarm((unsigned)(times > 1 ? seconds * times : seconds));
-}
+void check_allow_seconds(int seconds) { alarm((unsigned)(seconds * patience())); }
 
 const char *status_name(int status) {
   static const struct {
