@@ -15,11 +15,12 @@ extension BlockingDriver {
   /// For the calls that only look at the connection: sends what is due, and hangs up on a dead peer. When somebody is
   /// receiving, that is his business.
   func service() {
-    guard connection.pointee.monitor.isOn, connection.pointee.receive.turn.tryTake() else { return }
-    let now = Clock.now()
-    serviceSend(now)
-    if connection.pointee.monitor.deathDeadline.hasPassed(at: now) { confirmDeath(now) }
-    leaveReceive()
+    guard connection.pointee.monitor.isOn else { return }
+    receivingIfFree(else: ()) {
+      let now = Clock.now()
+      serviceSend(now)
+      if connection.pointee.monitor.deathDeadline.hasPassed(at: now) { confirmDeath(now) }
+    }
   }
 
   /// Sends a heartbeat if one is due. When somebody else is sending, what he sends serves as well.
@@ -61,7 +62,7 @@ extension BlockingDriver {
   func checkPeer(_ now: Instant) -> Status {
     if connection.pointee.monitor.deathDeadline.hasPassed(at: now) {
       confirmDeath(now)
-      dropHeartbeats()
+      receivingIfFree(else: ()) { dropHeartbeats() }
     }
     return connection.pointee.state.sendStatus
   }
@@ -69,9 +70,7 @@ extension BlockingDriver {
   /// A program that only publishes never reads: the peer's heartbeats would fill the socket in the end, and then the peer
   /// could not send any more. Those that lie in front, with nothing between them that the program waits for, are taken.
   private func dropHeartbeats() {
-    guard connection.pointee.state.isAlive, connection.pointee.receive.turn.tryTake() else { return }
-    defer { connection.pointee.receive.turn.give() }
-    guard connection.pointee.receive.assembler.bufferedBytes == 0 else { return }
+    guard connection.pointee.state.isAlive, connection.pointee.receive.assembler.bufferedBytes == 0 else { return }
     withUnsafeTemporaryAllocation(byteCount: 64 &* Frame.overhead, alignment: 8) { scratch in
       guard case .bytes(let count) = transport.peek(into: scratch) else { return }
       let heartbeats = Frame.leadingHeartbeats(in: UnsafeRawBufferPointer(rebasing: scratch[..<count]))

@@ -25,9 +25,7 @@ extension BlockingDriver {
     if connection.pointee.state.failure == .badAMQPData { return .failed(.badAMQPData) }
     guard connection.pointee.receive.queue.reserve() else { return .failed(.noMemory) }
     while true {
-      switch connection.pointee.receive.assembler.next(
-        frameMax: connection.pointee.tuning.frameMax, channelMax: connection.pointee.tuning.highestChannel)
-      {
+      switch nextAssembly() {
       case .frame(let view):
         if view.type == Frame.heartbeat { continue }
         frameArrived(view)
@@ -41,6 +39,13 @@ extension BlockingDriver {
         guard status.isOK else { return .failed(status) }
       }
     }
+  }
+
+  /// What the buffer holds next, by the limits that were agreed on.
+  @inline(__always)
+  private func nextAssembly() -> Assembly {
+    connection.pointee.receive.assembler.next(
+      frameMax: connection.pointee.tuning.frameMax, channelMax: connection.pointee.tuning.highestChannel)
   }
 
   @inline(__always)
@@ -135,9 +140,7 @@ extension BlockingDriver {
       frame = amqp_frame_t()
       while true {
         if connection.pointee.state.failure == .badAMQPData { return .badAMQPData }
-        switch connection.pointee.receive.assembler.next(
-          frameMax: connection.pointee.tuning.frameMax, channelMax: connection.pointee.tuning.highestChannel)
-        {
+        switch nextAssembly() {
         case .frame(let view), .protocolHeader(let view):
           frameArrived(view)
           return view.type == Frame.heartbeat ? .ok : decode(view, into: &frame)
@@ -169,12 +172,12 @@ extension BlockingDriver {
   /// Whether a wait would find a frame without reading. Heartbeats are none; what another thread is receiving is its own.
   var hasBufferedData: Bool {
     service()
-    guard connection.pointee.receive.turn.tryTake() else { return false }
-    defer { connection.pointee.receive.turn.give() }
+    return receivingIfFree(else: false) { findBufferedFrame() }
+  }
+
+  private func findBufferedFrame() -> Bool {
     while true {
-      switch connection.pointee.receive.assembler.next(
-        frameMax: connection.pointee.tuning.frameMax, channelMax: connection.pointee.tuning.highestChannel)
-      {
+      switch nextAssembly() {
       case .frame(let view) where view.type == Frame.heartbeat: continue
       case .frame(let view), .protocolHeader(let view):
         connection.pointee.receive.assembler.putBack(view)
@@ -201,16 +204,16 @@ extension BlockingDriver {
 
   /// Nothing while somebody is receiving: what he has decoded is not his yet.
   func release() {
-    guard connection.pointee.receive.turn.tryTake() else { return }
-    defer { leaveReceive() }
-    if isBetweenFrames { connection.pointee.receive.pools.recycleAll(exceptQueued: true) }
+    receivingIfFree(else: ()) {
+      if isBetweenFrames { connection.pointee.receive.pools.recycleAll(exceptQueued: true) }
+    }
   }
 
   func release(_ channel: UInt16) {
-    guard connection.pointee.receive.turn.tryTake() else { return }
-    defer { leaveReceive() }
-    guard isBetweenFrames, connection.pointee.receive.pools.queuedFrames(on: channel) == 0 else { return }
-    connection.pointee.receive.pools.recycle(channel)
+    receivingIfFree(else: ()) {
+      guard isBetweenFrames, connection.pointee.receive.pools.queuedFrames(on: channel) == 0 else { return }
+      connection.pointee.receive.pools.recycle(channel)
+    }
   }
 
   // MARK: The queue

@@ -87,7 +87,7 @@ extension BlockingDriver {
   /// The socket is full. Ends when it may have room again, at the deadline, or when the peer has been silent for 2H.
   @inline(never)
   private func waitForRoom(_ interest: Interest, until deadline: Deadline, _ now: inout Instant) -> Status {
-    let mayRead = readAhead(now)
+    let mayRead = receivingIfFree(else: false) { readAhead(now) }
     let status = checkPeer(now)
     guard status.isOK else { return status }
     // There may be something to read before the end, but nobody will make room any more.
@@ -101,10 +101,8 @@ extension BlockingDriver {
     return connection.pointee.state.sendStatus
   }
 
-  /// Reads what is there into the one inbound buffer, when nobody else is receiving. False when it must not be read.
+  /// Reads what is there into the one inbound buffer. False when it must not be read any further.
   private func readAhead(_ now: Instant) -> Bool {
-    guard connection.pointee.receive.turn.tryTake() else { return false }
-    defer { connection.pointee.receive.turn.give() }
     while connection.pointee.receive.assembler.bufferedBytes < readAheadLimit {
       guard let room = connection.pointee.receive.assembler.room() else { return false }
       switch transport.receive(into: room) {
@@ -125,9 +123,7 @@ extension BlockingDriver {
   /// the socket: a program may be polling it.
   @inline(never)
   private func isPeerGone() -> Bool {
-    guard connection.pointee.receive.turn.tryTake() else { return false }
-    defer { connection.pointee.receive.turn.give() }
-    return transport.hasPeerFinished() || isCloseUnread()
+    receivingIfFree(else: false) { transport.hasPeerFinished() || isCloseUnread() }
   }
 
   /// Whether a connection.close lies unread, in the inbound buffer or in the socket behind it.

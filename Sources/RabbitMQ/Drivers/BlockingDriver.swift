@@ -64,6 +64,14 @@ struct BlockingDriver {
     return receiving(until: deadline) { work(deadline, &$0) }
   }
 
+  /// Runs `work` as the one who receives if nobody else is; else answers what was given for that.
+  @inline(__always)
+  func receivingIfFree<Result>(else busy: Result, _ work: () -> Result) -> Result {
+    guard connection.pointee.receive.turn.tryTake() else { return busy }
+    defer { leaveReceive() }
+    return work()
+  }
+
   @inline(__always)
   private func leaveSend() {
     connection.pointee.send.turn.give()
@@ -71,7 +79,7 @@ struct BlockingDriver {
   }
 
   @inline(__always)
-  func leaveReceive() {
+  private func leaveReceive() {
     connection.pointee.receive.turn.give()
     if isOver { closeWhenAlone() }
   }
