@@ -178,30 +178,7 @@ enum ResolverThread {
 
   /// False when there can be no thread; the request is then still the caller's.
   static func start(_ request: UnsafeMutablePointer<ResolverRequest>) -> Bool {
-    var attributes = pthread_attr_t()
-    guard pthread_attr_init(&attributes) == 0 else { return false }
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setdetachstate(&attributes, system_thread_detached)
-    pthread_attr_setstacksize(&attributes, stackSize)
-    // The process's signals belong to its own threads.
-    var all = sigset_t()
-    var before = sigset_t()
-    sigfillset(&all)
-    pthread_sigmask(SIG_BLOCK, &all, &before)
-    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    if create(&attributes, request) { return true }
-    // A program with much thread-local storage needs a larger stack than ours.
-    var plain = pthread_attr_t()
-    guard pthread_attr_init(&plain) == 0 else { return false }
-    defer { pthread_attr_destroy(&plain) }
-    pthread_attr_setdetachstate(&plain, system_thread_detached)
-    return create(&plain, request)
-  }
-
-  private static func create(
-    _ attributes: UnsafePointer<pthread_attr_t>, _ request: UnsafeMutablePointer<ResolverRequest>
-  ) -> Bool {
-    Syscalls.below.startThread(attributes, run, request) == 0
+    DetachedThread.start(stackSize: stackSize, run, request)
   }
 
   private static var run: ThreadStart {
