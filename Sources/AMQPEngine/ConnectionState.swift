@@ -18,7 +18,7 @@
 public import AMQPBase
 
 public struct ConnectionState: Sendable {
-  public enum Phase: Equatable, Sendable {
+  public enum Phase: UInt8, Equatable, Sendable {
     case new
     case connected
     case headerSent
@@ -57,6 +57,16 @@ public struct ConnectionState: Sendable {
   public init() {
     phase = .new
     failure = .ok
+  }
+
+  /// The state as one word, and back.
+  @inline(__always) public var bits: UInt64 {
+    UInt64(UInt32(bitPattern: failure.code)) << 32 | UInt64(phase.rawValue)
+  }
+
+  @inline(__always) public init(bits: UInt64) {
+    phase = Phase(rawValue: UInt8(truncatingIfNeeded: bits)) ?? .closed
+    failure = Status(Int32(truncatingIfNeeded: bits >> 32))
   }
 
   /// `.ok`, or what a call that sends has to answer.

@@ -19,13 +19,25 @@ public struct HeartbeatMonitor: Sendable {
   }
 
   /// Nanoseconds; half of H, exact for an odd H too. 0 = heartbeats are off.
-  private let halfInterval: UInt64
+  public let halfInterval: UInt64
   /// Nanoseconds of silence that a peer is granted.
-  private var grantedSilence: UInt64
-  private var lastSent: Instant
+  public private(set) var grantedSilence: UInt64
+  public private(set) var lastSent: Instant
   /// As `lastSent`, without our own heartbeats.
-  private var lastSpoken: Instant
-  private var lastReceived: Instant
+  public private(set) var lastSpoken: Instant
+  public private(set) var lastReceived: Instant
+
+  /// As it was kept by its owner.
+  @inline(__always)
+  public init(
+    halfInterval: UInt64, grantedSilence: UInt64, lastSent: Instant, lastSpoken: Instant, lastReceived: Instant
+  ) {
+    self.halfInterval = halfInterval
+    self.grantedSilence = grantedSilence
+    self.lastSent = lastSent
+    self.lastSpoken = lastSpoken
+    self.lastReceived = lastReceived
+  }
 
   /// Starts both clocks: at tune, with the negotiated heartbeat.
   public init(intervalSeconds: UInt16, at now: Instant) {
@@ -37,6 +49,8 @@ public struct HeartbeatMonitor: Sendable {
   }
 
   public var isOn: Bool { halfInterval != 0 }
+  /// Nanoseconds of H.
+  public var interval: UInt64 { halfInterval &* 2 }
 
   @inline(__always) public mutating func didSend(at now: Instant) {
     lastSent = max(lastSent, now)
@@ -62,14 +76,20 @@ public struct HeartbeatMonitor: Sendable {
     isOn ? Deadline(lastReceived.adding(nanoseconds: grantedSilence)) : .never
   }
 
-  /// `sendPending`: part of a frame is still to be written. That will do as a heartbeat, so none is asked for.
-  public func check(at now: Instant, sendPending: Bool = false) -> Verdict {
-    let death = deathDeadline
+  /// What is due. A heartbeat comes first: it does no harm to a dead peer.
+  ///
+  /// `early`: nanoseconds by which a heartbeat may be sent before its time.
+  public func check(at now: Instant, early: UInt64 = 0) -> Verdict {
+    let (send, death) = (nextSend, deathDeadline)
+    if send.hasPassed(at: now.adding(nanoseconds: early)) { return .sendHeartbeat }
     if death.hasPassed(at: now) { return .peerDead }
-    if sendPending { return .idle(until: death) }
-    let send = nextSend
-    if send.hasPassed(at: now) { return .sendHeartbeat }
     return .idle(until: min(send, death))
+  }
+
+  /// When to look again. What is still due was left to somebody who is busy, and that is soon settled.
+  public func nextLook(after now: Instant) -> Deadline {
+    let next = min(nextSend, deathDeadline)
+    return next.hasPassed(at: now) ? Deadline(now.adding(nanoseconds: halfInterval / 4)) : next
   }
 
   /// Whether a publish must first look for the end of the connection: nothing but heartbeats of ours went either way for

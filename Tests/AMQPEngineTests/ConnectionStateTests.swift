@@ -93,6 +93,18 @@ private let table: [(Phase, [(Action, Phase)])] = [
 ]
 
 @Suite struct ConnectionStateTests {
+  @Test func aStateIsTheSameAfterItWasAWord() {
+    for status in [.ok, .heartbeatTimeout, .badAMQPData] as [Status] {
+      var failed = ConnectionState()
+      _ = failed.receive(.connected)
+      if !status.isOK { _ = failed.receive(.failed(status)) }
+      for state in [failed, connection(.inputEnded), connection(.new), connection(.open)] {
+        let copy = ConnectionState(bits: state.bits)
+        #expect((copy.phase, copy.failure) == (state.phase, state.failure))
+      }
+    }
+  }
+
   @Test func everyPair() {
     #expect(table.map(\.0) == phases)
     for (phase, row) in table {

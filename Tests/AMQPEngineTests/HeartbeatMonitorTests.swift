@@ -52,14 +52,23 @@ private func half(_ seconds: UInt16) -> UInt64 { UInt64(seconds) * 500_000_000 }
     #expect(monitor.nextSend == Deadline(after(13 * second)))
   }
 
-  /// What is still to be written serves as well.
-  @Test func noneIsAskedForWhileAFrameIsHalfSent() {
-    let monitor = monitor(10)
-    let death = Deadline(after(25 * second))
-    for late in [0, 5, 24] as [UInt64] {
-      #expect(monitor.check(at: after(late * second), sendPending: true) == .idle(until: death))
-    }
-    #expect(monitor.check(at: after(25 * second), sendPending: true) == .peerDead)
+  /// Whoever serves many sends a little early, and not twice.
+  @Test func anEarlyOneMovesTheNext() {
+    var monitor = monitor(16)
+    #expect(monitor.check(at: after(7 * second - 1), early: second) == .idle(until: Deadline(after(8 * second))))
+    #expect(monitor.check(at: after(7 * second), early: second) == .sendHeartbeat)
+    monitor.didSendHeartbeat(at: after(7 * second))
+    #expect(monitor.check(at: after(7 * second), early: second) == .idle(until: Deadline(after(15 * second))))
+  }
+
+  /// What was left to somebody else is looked at again after H/8, and not at once.
+  @Test func whatIsOverdueIsLookedAtSoon() {
+    var monitor = monitor(8)
+    #expect(monitor.nextLook(after: after(4 * second - 1)) == Deadline(after(4 * second)))
+    #expect(monitor.nextLook(after: after(4 * second)) == Deadline(after(5 * second)))
+    #expect(monitor.nextLook(after: after(30 * second)) == Deadline(after(31 * second)))
+    monitor.didSend(at: after(19 * second))
+    #expect(monitor.nextLook(after: after(19 * second)) == Deadline(after(20 * second)))
   }
 
   @Test func anEarlierTimeThatComesLateChangesNothing() {
@@ -76,8 +85,9 @@ private func half(_ seconds: UInt16) -> UInt64 { UInt64(seconds) * 500_000_000 }
 @Suite struct HeartbeatDeathTests {
   @Test(arguments: [1, 2, 3, 7, 60, 65_535] as [UInt16])
   func beforeTheFirstByteThePeerHasHalfAnIntervalMore(seconds: UInt16) {
-    let monitor = monitor(seconds)
+    var monitor = monitor(seconds)
     let death = after(5 * half(seconds))
+    monitor.didSend(at: death)
     #expect(monitor.deathDeadline == Deadline(death))
     #expect(monitor.check(at: death.subtracting(nanoseconds: 1)) != .peerDead)
     #expect(monitor.check(at: death) == .peerDead)
@@ -89,6 +99,7 @@ private func half(_ seconds: UInt16) -> UInt64 { UInt64(seconds) * 500_000_000 }
     let arrival = after(half(seconds) - 1)
     monitor.didReceive(at: arrival)
     let death = arrival.adding(nanoseconds: 4 * half(seconds))
+    monitor.didSend(at: death)
     #expect(monitor.deathDeadline == Deadline(death))
     #expect(monitor.check(at: death.subtracting(nanoseconds: 1)) != .peerDead)
     #expect(monitor.check(at: death) == .peerDead)
@@ -96,9 +107,9 @@ private func half(_ seconds: UInt16) -> UInt64 { UInt64(seconds) * 500_000_000 }
 
   @Test func itIsAskedUntilSomethingComes() {
     var monitor = monitor(2)
+    monitor.didSend(at: after(100 * second))
     for late in [5, 6, 100] as [UInt64] { #expect(monitor.check(at: after(late * second)) == .peerDead) }
     monitor.didReceive(at: after(100 * second))
-    monitor.didSend(at: after(100 * second))
     #expect(monitor.check(at: after(100 * second)) == .idle(until: Deadline(after(101 * second))))
   }
 
@@ -108,8 +119,12 @@ private func half(_ seconds: UInt16) -> UInt64 { UInt64(seconds) * 500_000_000 }
     #expect(monitor.deathDeadline == Deadline(after(5 * second)))
   }
 
-  @Test func itIsSaidRatherThanAskForAHeartbeat() {
-    #expect(monitor(2).check(at: after(5 * second)) == .peerDead)
+  /// It does no harm to the dead, and the living need it.
+  @Test func aHeartbeatThatIsDueComesFirst() {
+    var monitor = monitor(2)
+    #expect(monitor.check(at: after(5 * second)) == .sendHeartbeat)
+    monitor.didSendHeartbeat(at: after(5 * second))
+    #expect(monitor.check(at: after(5 * second)) == .peerDead)
   }
 
   /// A wait ends at whichever comes first.
@@ -163,7 +178,8 @@ private func half(_ seconds: UInt16) -> UInt64 { UInt64(seconds) * 500_000_000 }
     #expect(!monitor.isOn)
     for late in [0, second, .max] as [UInt64] {
       #expect(monitor.check(at: after(late)) == .idle(until: .never))
-      #expect(monitor.check(at: after(late), sendPending: true) == .idle(until: .never))
+      #expect(monitor.check(at: after(late), early: .max) == .idle(until: .never))
+      #expect(monitor.nextLook(after: after(late)) == .never)
     }
     monitor.didReceive(at: after(1))
     monitor.didSend(at: after(1))
@@ -186,11 +202,25 @@ private func half(_ seconds: UInt16) -> UInt64 { UInt64(seconds) * 500_000_000 }
     #expect(monitor.silence(at: end) == (0, 0))
   }
 
+  @Test func itIsTheSameAfterItWasKeptInParts() {
+    var monitor = monitor(7)
+    monitor.didSend(at: after(1))
+    monitor.didSendHeartbeat(at: after(2))
+    monitor.didReceive(at: after(3))
+    let copy = HeartbeatMonitor(
+      halfInterval: monitor.halfInterval, grantedSilence: monitor.grantedSilence, lastSent: monitor.lastSent,
+      lastSpoken: monitor.lastSpoken, lastReceived: monitor.lastReceived)
+    #expect((copy.nextSend, copy.deathDeadline) == (monitor.nextSend, monitor.deathDeadline))
+    #expect(copy.lookDue(at: after(1_000_000_002)) == monitor.lookDue(at: after(1_000_000_002)))
+    #expect(copy.interval == 7 * second)
+  }
+
   @Test func theBeginningOfTimeIsATimeLikeAnother() {
     let monitor = HeartbeatMonitor(intervalSeconds: 2, at: Instant(nanoseconds: 0))
     #expect(monitor.check(at: Instant(nanoseconds: second - 1)) == .idle(until: Deadline(Instant(nanoseconds: second))))
     #expect(monitor.check(at: Instant(nanoseconds: second)) == .sendHeartbeat)
-    #expect(monitor.check(at: Instant(nanoseconds: .max)) == .peerDead)
+    #expect(monitor.check(at: Instant(nanoseconds: .max)) == .sendHeartbeat)
+    #expect(monitor.deathDeadline.hasPassed(at: Instant(nanoseconds: .max)))
     #expect(monitor.silence(at: Instant(nanoseconds: .max)) == (.max, .max))
   }
 }

@@ -36,7 +36,7 @@ private struct LoginMethods {
 extension BlockingDriver {
   func login(_ request: LoginRequest) -> amqp_rpc_reply_t {
     let deadline = connection.pointee.handshakeTimeout.deadline(from: Clock.now())
-    guard connection.pointee.state.phase != .open else { return amqp_rpc_reply_t(.unexpectedState) }
+    guard state.phase != .open else { return amqp_rpc_reply_t(.unexpectedState) }
     guard var methods = makeMethods(request) else { return amqp_rpc_reply_t(.noMemory) }
     var status = prepareProperties(request)
     if status.isOK {

@@ -22,12 +22,15 @@ extension BlockingDriver {
   /// The next frame off the wire that is not a heartbeat. The queue is the caller's business.
   @inline(__always)
   func nextView(until deadline: Deadline, _ now: inout Instant) -> Received {
-    if connection.pointee.state.failure == .badAMQPData { return .failed(.badAMQPData) }
+    if state.failure == .badAMQPData { return .failed(.badAMQPData) }
     guard connection.pointee.receive.queue.reserve() else { return .failed(.noMemory) }
     while true {
       switch nextAssembly() {
       case .frame(let view):
-        if view.type == Frame.heartbeat { continue }
+        if view.type == Frame.heartbeat {
+          connection.pointee.monitor.didReceiveHeartbeats(1)
+          continue
+        }
         frameArrived(view)
         return .frame(view)
       case .protocolHeader(let view):
@@ -58,7 +61,7 @@ extension BlockingDriver {
   private func fill(until deadline: Deadline, _ now: inout Instant) -> Status {
     connection.pointee.receive.isMidFrame = connection.pointee.receive.assembler.isMidFrame
     while true {
-      let status = connection.pointee.state.receiveStatus
+      let status = state.receiveStatus
       // Over but not closed yet: what had arrived comes first, as it does when it was kept.
       guard status.isOK else { return isOver && keepReceived() ? .ok : status }
       guard connection.pointee.receive.overdueBytes < overdueLimit else { return .timeout }
@@ -78,9 +81,9 @@ extension BlockingDriver {
       case .closed:
         // So does a socket read that we have shut down ourselves; the state knows.
         note(.inputEnded)
-        return connection.pointee.state.receiveStatus
+        return state.receiveStatus
       case .failed(let errno):
-        let status = connection.pointee.state.receiveStatus
+        let status = state.receiveStatus
         return status.isOK ? transport.status(of: errno) : status
       }
     }
@@ -89,8 +92,8 @@ extension BlockingDriver {
   /// Waits until the socket is ready or something is due; ok means: try again.
   private func wait(for interest: Interest, until deadline: Deadline, _ now: inout Instant) -> Status {
     serviceSend(now)
-    if connection.pointee.monitor.deathDeadline.hasPassed(at: now) { confirmDeath(now) }
-    let status = connection.pointee.state.receiveStatus
+    if monitor.deathDeadline.hasPassed(at: now) { confirmDeath(now) }
+    let status = state.receiveStatus
     guard status.isOK else { return status }
     if deadline.hasPassed(at: now) { return .timeout }
     let wake = min(deadline, nextService(after: now))
@@ -139,10 +142,11 @@ extension BlockingDriver {
     receiving { now in
       frame = amqp_frame_t()
       while true {
-        if connection.pointee.state.failure == .badAMQPData { return .badAMQPData }
+        if state.failure == .badAMQPData { return .badAMQPData }
         switch nextAssembly() {
         case .frame(let view), .protocolHeader(let view):
           frameArrived(view)
+          if view.type == Frame.heartbeat { connection.pointee.monitor.didReceiveHeartbeats(1) }
           return view.type == Frame.heartbeat ? .ok : decode(view, into: &frame)
         case .malformed:
           hangUp(.badAMQPData)
@@ -178,7 +182,7 @@ extension BlockingDriver {
   private func findBufferedFrame() -> Bool {
     while true {
       switch nextAssembly() {
-      case .frame(let view) where view.type == Frame.heartbeat: continue
+      case .frame(let view) where view.type == Frame.heartbeat: connection.pointee.monitor.didReceiveHeartbeats(1)
       case .frame(let view), .protocolHeader(let view):
         connection.pointee.receive.assembler.putBack(view)
         return true
@@ -198,7 +202,7 @@ extension BlockingDriver {
   /// Whether frames have come, and none is half read: when the C API lets memory be released and limits be changed.
   var isBetweenFrames: Bool {
     // The rest of a frame that the end of the connection has cut will never come.
-    let isMidFrame = connection.pointee.receive.isMidFrame && connection.pointee.state.receiveStatus.isOK
+    let isMidFrame = connection.pointee.receive.isMidFrame && state.receiveStatus.isOK
     return !isMidFrame && connection.pointee.receive.assembler.hasSeenFrame
   }
 

@@ -44,8 +44,8 @@ extension BlockingDriver {
     body: UnsafeRawBufferPointer, channel: UInt16
   ) -> Status {
     sending { now in
-      if connection.pointee.monitor.lookDue(at: now), isPeerGone() { return .connectionClosed }
-      if connection.pointee.state.phase == .closing { return .connectionClosed }
+      if monitor.lookDue(at: now), isPeerGone() { return .connectionClosed }
+      if state.phase == .closing { return .connectionClosed }
       let status = connection.pointee.send.outbox.encode(
         &publish, properties: properties, body: body, channel: channel, frameMax: connection.pointee.tuning.frameMax)
       return status.isOK ? transmit(until: .never, &now) : status
@@ -81,13 +81,13 @@ extension BlockingDriver {
     let isMidFrame = connection.pointee.send.outbox.isMidFrame
     connection.pointee.send.outbox.clear()
     if status == .timeout || isMidFrame { hangUp(status) }
-    return connection.pointee.state.failure.isOK ? status : connection.pointee.state.failure
+    return state.failure.isOK ? status : state.failure
   }
 
   /// The socket is full. Ends when it may have room again, at the deadline, or when the peer has been silent for 2H.
   @inline(never)
   private func waitForRoom(_ interest: Interest, until deadline: Deadline, _ now: inout Instant) -> Status {
-    let mayRead = receivingIfFree(else: false) { readAhead(now) }
+    let mayRead = receivingIfFree(else: false) { if case .wouldBlock = readAhead(now) { true } else { false } }
     let status = checkPeer(now)
     guard status.isOK else { return status }
     // There may be something to read before the end, but nobody will make room any more.
@@ -95,28 +95,25 @@ extension BlockingDriver {
     if deadline.hasPassed(at: now) { return .timeout }
     let result = connection.pointee.send.loop.wait(
       descriptor: transport.descriptor, interest: mayRead ? .readOrWrite : interest,
-      until: min(deadline, connection.pointee.monitor.deathDeadline))
+      until: min(deadline, monitor.deathDeadline))
     now = Clock.now()
     if case .failed = result { return .socketError }
-    return connection.pointee.state.sendStatus
+    return state.sendStatus
   }
 
-  /// Reads what is there into the one inbound buffer. False when it must not be read any further.
-  private func readAhead(_ now: Instant) -> Bool {
-    while connection.pointee.receive.assembler.bufferedBytes < readAheadLimit {
-      guard let room = connection.pointee.receive.assembler.room() else { return false }
-      switch transport.receive(into: room) {
-      case .bytes(let count):
-        connection.pointee.receive.assembler.filled(count)
-        connection.pointee.receive.isMidFrame = false
-        didReceive(now)
-      case .wouldBlock:
-        return true
-      case .closed, .failed:
-        return false
-      }
+  /// Reads what is there into the one inbound buffer. Answers how the last attempt ended; `bytes` when the buffer must not
+  /// become any fuller.
+  func readAhead(_ now: Instant) -> IOResult {
+    while connection.pointee.receive.assembler.bufferedBytes < readAheadLimit,
+      let room = connection.pointee.receive.assembler.room()
+    {
+      let result = transport.receive(into: room)
+      guard case .bytes(let count) = result else { return result }
+      connection.pointee.receive.assembler.filled(count)
+      connection.pointee.receive.isMidFrame = false
+      didReceive(now)
     }
-    return false
+    return .bytes(0)
   }
 
   /// After an idle time: whether the peer has closed the connection, so that a message would be lost. Takes nothing out of
@@ -139,7 +136,7 @@ extension BlockingDriver {
   }
 }
 
-/// Octets that a publisher may read while it waits for room.
+/// Octets that are read before somebody waits for them: by a publisher that waits for room, or for a program with its own loop.
 private let readAheadLimit = 131_072
 /// Octets of unread input in which a connection.close is looked for.
 private let peekLimit = 8192

@@ -23,11 +23,19 @@ struct BlockingDriver {
     @inline(__always) get { Socket.transport(of: connection.pointee.socket) }
   }
 
+  var state: ConnectionState {
+    @inline(__always) get { connection.pointee.state.current }
+  }
+
+  var monitor: HeartbeatMonitor {
+    @inline(__always) get { connection.pointee.monitor.current }
+  }
+
   /// -1 when there is no socket, or none worth waiting for any more.
   var descriptor: Int32 { isOver ? -1 : transport.descriptor }
 
   var isOver: Bool {
-    @inline(__always) get { connection.pointee.state.phase == .closed }
+    @inline(__always) get { state.phase == .closed }
   }
 
   // MARK: Turns
@@ -66,8 +74,8 @@ struct BlockingDriver {
 
   /// Runs `work` as the one who receives if nobody else is; else answers what was given for that.
   @inline(__always)
-  func receivingIfFree<Result>(else busy: Result, _ work: () -> Result) -> Result {
-    guard connection.pointee.receive.turn.tryTake() else { return busy }
+  func receivingIfFree<Result>(else busy: @autoclosure () -> Result, _ work: () -> Result) -> Result {
+    guard connection.pointee.receive.turn.tryTake() else { return busy() }
     defer { leaveReceive() }
     return work()
   }
@@ -86,13 +94,9 @@ struct BlockingDriver {
 
   // MARK: Life
 
-  /// The one place where the connection's state changes: both threads may have something to say about it.
+  /// The one place where the connection's state changes: any thread may have something to say about it.
   @discardableResult
-  func note(_ event: ConnectionState.Event) -> ConnectionState.Action {
-    guard connection.pointee.stateTurn.take(until: .never) else { return .none }
-    defer { connection.pointee.stateTurn.give() }
-    return connection.pointee.state.receive(event)
-  }
+  func note(_ event: ConnectionState.Event) -> ConnectionState.Action { connection.pointee.state.receive(event) }
 
   func socketReplaced() {
     note(.socketClosed)
@@ -107,13 +111,13 @@ struct BlockingDriver {
   func connected() {
     socketReplaced()
     note(.connected)
-    connection.pointee.monitor = HeartbeatMonitor(intervalSeconds: 0, at: Clock.now())
+    connection.pointee.monitor.restart(intervalSeconds: 0, at: Clock.now())
   }
 
   /// What both sides agreed on; heartbeats are due from now on.
   func tune(_ tuning: Tuning) {
     connection.pointee.tuning = tuning
-    connection.pointee.monitor = HeartbeatMonitor(intervalSeconds: tuning.heartbeat, at: Clock.now())
+    connection.pointee.monitor.restart(intervalSeconds: tuning.heartbeat, at: Clock.now())
   }
 
   /// Ends the connection for the reason that `status` names; answers what calls that wait have to say from now on.
@@ -128,14 +132,14 @@ struct BlockingDriver {
       // Nothing that such a peer has said is worth handing out: from now on every call says so.
       dropQueue()
     }
-    return connection.pointee.state.receiveStatus
+    return state.receiveStatus
   }
 
   /// What had arrived before the end is not lost with the socket: the waits to come find it in the buffer.
   /// True when there was any.
   @discardableResult
   func keepReceived() -> Bool {
-    guard connection.pointee.state.failure != .badAMQPData, transport.descriptor >= 0 else { return false }
+    guard state.failure != .badAMQPData, transport.descriptor >= 0 else { return false }
     var wasAny = false
     while let room = connection.pointee.receive.assembler.room(),
       case .bytes(let count) = transport.receive(into: room)
@@ -150,10 +154,11 @@ struct BlockingDriver {
   /// Every turn ends here once the connection is over.
   @inline(never)
   func closeWhenAlone() {
-    guard transport.descriptor >= 0, connection.pointee.receive.turn.tryTake() else { return }
+    guard connection.pointee.receive.turn.tryTake() else { return }
     defer { connection.pointee.receive.turn.give() }
     guard connection.pointee.send.turn.tryTake() else { return }
     defer { connection.pointee.send.turn.give() }
+    guard transport.descriptor >= 0 else { return }
     keepReceived()
     transport.close()
   }

@@ -9,14 +9,12 @@ import CSystem
 /// What `amqp_connection_state_t` points to: the owner of everything a connection has.
 ///
 /// The send side and the receive side are disjoint, so that one thread may read while another publishes. Each belongs to the
-/// call that has its turn. What both look at is a word each: the phase of the state, the times of the monitor.
+/// call that has its turn. What both look at is in words of its own: the state, the times of the monitor.
 struct Connection: ~Copyable {
   var socket: UnsafeMutablePointer<Socket>?
-  var state = ConnectionState()
-  /// Held while the state changes, and never over a system call.
-  var stateTurn = Turn()
+  let state = SharedState()
+  let monitor = SharedMonitor()
   var tuning = Tuning.beforeTune
-  var monitor = HeartbeatMonitor(intervalSeconds: 0, at: Instant(nanoseconds: 0))
   var send = SendSide()
   var receive = ReceiveSide()
   var latestReply = amqp_rpc_reply_t()
@@ -100,8 +98,7 @@ extension Connection {
     let handle = memory.bindMemory(to: Connection.self, capacity: 1)
     handle.initialize(to: Connection())
     withUnsafeMutablePointer(to: &handle.pointee.propertiesPool) { $0.initialize(pageSize: propertiesPageSize) }
-    guard handle.pointee.stateTurn.prepare(), handle.pointee.send.turn.prepare(), handle.pointee.receive.turn.prepare()
-    else { return abandon(handle) }
+    guard handle.pointee.send.turn.prepare(), handle.pointee.receive.turn.prepare() else { return abandon(handle) }
     return handle
   }
 
@@ -110,7 +107,6 @@ extension Connection {
     Socket.destroy(handle.pointee.socket)
     handle.pointee.receive.content.discard()
     withUnsafeMutablePointer(to: &handle.pointee.propertiesPool) { $0.empty() }
-    handle.pointee.stateTurn.dispose()
     handle.pointee.send.turn.dispose()
     handle.pointee.receive.turn.dispose()
     _ = abandon(handle)
