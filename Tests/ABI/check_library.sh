@@ -1,6 +1,6 @@
 #!/bin/sh
 # What the shared library is, seen from outside.  check_library.sh ASPECT LIBRARY DIRECTORY RUNTIME
-#   symbols   exports exactly the names of symbols-0.16.txt but those of symbols-tls.txt (all of them once TLS is there)
+#   symbols   exports exactly the names of symbols-0.16.txt and symbols-extensions.txt but those of symbols-tls.txt (all of them once TLS is there)
 #   soname    is librabbitmq.so.4
 #   needed    needs no Swift library; the Embedded build nothing but libc and libevent_core (and TLS, once it is there)
 #   size      is at most 350 KiB when stripped (Embedded)
@@ -15,9 +15,9 @@ case $aspect in
 symbols)
   nm -D --defined-only "$library" | awk '{ sub(/@.*/, "", $3); print $3 }' | grep -v '^$' | sort >"$scratch/exported"
   if grep -qx amqp_ssl_socket_new "$scratch/exported"; then
-    sort "$directory/symbols-0.16.txt" >"$scratch/expected"
+    sort "$directory/symbols-0.16.txt" "$directory/symbols-extensions.txt" >"$scratch/expected"
   else
-    sort "$directory/symbols-0.16.txt" | comm -23 - "$directory/symbols-tls.txt" >"$scratch/expected"
+    sort "$directory/symbols-0.16.txt" "$directory/symbols-extensions.txt" | comm -23 - "$directory/symbols-tls.txt" >"$scratch/expected"
   fi
   comm -23 "$scratch/expected" "$scratch/exported" | sed 's/^/missing: /' >"$scratch/report"
   comm -13 "$scratch/expected" "$scratch/exported" | sed 's/^/exported but not of the API: /' >>"$scratch/report"

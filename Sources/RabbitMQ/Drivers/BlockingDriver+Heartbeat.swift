@@ -12,6 +12,8 @@ import CRabbitMQ
 import CSystem
 
 extension BlockingDriver {
+  // MARK: The program's calls
+
   /// For the calls that only look at the connection: sends what is due, and hangs up on a dead peer. When somebody is
   /// receiving, that is his business.
   func service() {
@@ -101,5 +103,75 @@ extension BlockingDriver {
       arrival = now.subtracting(nanoseconds: silence)
     }
     connection.pointee.monitor.didReceive(at: arrival)
+  }
+
+  // MARK: The program's own loop
+
+  /// Does what heartbeats need, at once: reads what is there, sends what is due, and hangs up on a dead peer.
+  ///
+  /// When another thread is receiving, it reads and judges; so does one that sends, and there the kernel is asked.
+  func serviceNow() -> Status {
+    receivingIfFree(else: serviceWhileReceiving()) {
+      let now = Clock.now()
+      guard state.receiveStatus.isOK else { return state.receiveStatus }
+      let outcome = readAhead(now)
+      serviceSend(now)
+      switch outcome {
+      case .bytes, .wouldBlock:
+        if monitor.deathDeadline.hasPassed(at: now) { confirmDeath(now) }
+      case .closed:
+        note(.inputEnded)
+      case .failed(let errno):
+        if state.receiveStatus.isOK { return transport.status(of: errno) }
+      }
+      return state.receiveStatus
+    }
+  }
+
+  private func serviceWhileReceiving() -> Status {
+    serviceSend(Clock.now())
+    return state.receiveStatus
+  }
+
+  /// Nanoseconds that the program may sleep; nil: heartbeats ask for nothing.
+  func sleepLimit() -> UInt64? {
+    let now = Clock.now()
+    guard monitor.isOn, state.isAlive else { return nil }
+    return monitor.nextLook(after: now).remaining(from: now)
+  }
+
+  func stats() -> amqp_heartbeat_stats_t {
+    let monitor = monitor
+    guard state.phase != .new else { return amqp_heartbeat_stats_t() }
+    let (sent, received) = connection.pointee.monitor.counts
+    let silence = monitor.silence(at: Clock.now())
+    return amqp_heartbeat_stats_t(
+      size: 0, sent: sent, received: received, milliseconds_since_sent: silence.sent / 1_000_000,
+      milliseconds_since_received: silence.received / 1_000_000, interval_seconds: monitor.interval / 1_000_000_000)
+  }
+
+  // MARK: The keeper
+
+  /// What `HeartbeatKeeper` does for this connection; answers when he has to come again, nil when its life is over.
+  ///
+  /// He uses the send side, and only if nobody else does: whoever sends looks after the connection himself.
+  func keep(_ now: Instant) -> Deadline? {
+    if state.isAlive, connection.pointee.send.turn.tryTake() {
+      defer { connection.pointee.send.turn.give() }
+      if monitor.check(at: now, early: monitor.interval / 16) == .sendHeartbeat { writeHeartbeat(now) }
+      // Only the kernel can tell a dead peer from one that nobody has listened to.
+      if monitor.check(at: now) == .peerDead, transport.liveness() != nil { confirmDeath(now) }
+    }
+    return state.isAlive ? monitor.nextLook(after: now) : nil
+  }
+
+  /// Lets the keeper look after this connection if the program wishes so and there is anything to do for it.
+  @discardableResult
+  func updateKeeper() -> Status {
+    guard connection.pointee.wantsKeeper ?? false, monitor.isOn, state.isAlive else {
+      HeartbeatKeeper.leave(connection)
+      return .ok
+    }
+    return HeartbeatKeeper.join(connection)
   }
 }

@@ -70,6 +70,8 @@ extension BlockingDriver {
         }
       case .opened:
         note(.loggedIn)
+        // Without a thread the login is as good as without the wish.
+        updateKeeper()
         release()
         return amqp_rpc_reply_t(normal: amqp_method_t())
       case .serverRefused:

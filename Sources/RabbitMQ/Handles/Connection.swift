@@ -14,6 +14,9 @@ struct Connection: ~Copyable {
   var socket: UnsafeMutablePointer<Socket>?
   let state = SharedState()
   let monitor = SharedMonitor()
+  /// The program's wish for a keeper in the background; nil when it has said nothing.
+  var wantsKeeper: Bool?
+  var keeping = KeeperPlace()
   var tuning = Tuning.beforeTune
   var send = SendSide()
   var receive = ReceiveSide()
@@ -104,6 +107,7 @@ extension Connection {
 
   /// Sends nothing and does not wait.
   static func destroy(_ handle: Handle) {
+    HeartbeatKeeper.leave(handle)
     Socket.destroy(handle.pointee.socket)
     handle.pointee.receive.content.discard()
     withUnsafeMutablePointer(to: &handle.pointee.propertiesPool) { $0.empty() }

@@ -17,6 +17,7 @@ struct Socket: ~Copyable {
     guard let memory = malloc(MemoryLayout<Socket>.stride) else { return nil }
     let socket = memory.bindMemory(to: Socket.self, capacity: 1)
     socket.initialize(to: Socket(connection: connection, tls: tls))
+    HeartbeatKeeper.leave(connection)
     destroy(connection.pointee.socket)
     connection.pointee.socket = socket
     BlockingDriver(connection).socketReplaced()
@@ -43,6 +44,7 @@ struct Socket: ~Copyable {
   /// socket connects itself or not at all.
   static func adopt(_ socket: Handle, descriptor: Int32) {
     guard socket.pointee.tls == nil else { return }
+    HeartbeatKeeper.leave(socket.pointee.connection)
     _ = socket.pointee.tcp.release()
     socket.pointee.tcp = TCPTransport(descriptor: max(descriptor, -1))
     let driver = BlockingDriver(socket.pointee.connection)

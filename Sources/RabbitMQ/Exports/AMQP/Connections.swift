@@ -57,6 +57,7 @@ public func amqp_tune_connection(
   else { return Status.invalidParameter.code }
   guard driver.isBetweenFrames else { return Status.unexpectedState.code }
   driver.tune(tuning)
+  driver.updateKeeper()
   return Status.ok.code
 }
 

@@ -1,0 +1,61 @@
+// The statics of the background heartbeats, and what must happen to them at fork() and exit().
+
+#define _GNU_SOURCE   // pthread_cond_clockwait
+#include "../CSystem/keeper.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <time.h>
+
+static struct system_keeper keeper = {
+  .lock = PTHREAD_MUTEX_INITIALIZER,
+  .changed = PTHREAD_COND_INITIALIZER,
+  .wake = UINT64_MAX,
+  .generation = 1,
+};
+
+struct system_keeper *pulse_keeper(void) { return &keeper; }
+
+void pulse_keeper_wait(void) {
+  if (keeper.wake == UINT64_MAX) {
+    pthread_cond_wait(&keeper.changed, &keeper.lock);
+    return;
+  }
+  const struct timespec wake = {(time_t)(keeper.wake / 1000000000), (long)(keeper.wake % 1000000000)};
+  pthread_cond_clockwait(&keeper.changed, &keeper.lock, CLOCK_MONOTONIC, &wake);
+}
+
+// With the lock taken the keeper is inside no connection, and holds no turn of one that the child would miss for ever.
+static void before_fork(void) { pthread_mutex_lock(&keeper.lock); }
+
+static void after_fork_in_parent(void) { pthread_mutex_unlock(&keeper.lock); }
+
+static void after_fork_in_child(void) {
+  static const pthread_cond_t unwaited = PTHREAD_COND_INITIALIZER;
+  keeper.changed = unwaited;
+  keeper.first = keeper.next = NULL;
+  keeper.wake = UINT64_MAX;
+  keeper.generation = keeper.generation == UINT32_MAX ? 1 : keeper.generation + 1;
+  keeper.is_running = false;
+  pthread_mutex_unlock(&keeper.lock);
+}
+
+static void watch_fork(void) { (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
+
+void pulse_keeper_prepare_fork(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  (void)pthread_once(&once, watch_fork);
+}
+
+static void end(void) {
+  pthread_mutex_lock(&keeper.lock);
+  keeper.is_over = true;
+  pthread_mutex_unlock(&keeper.lock);
+}
+
+static void watch_exit(void) { (void)atexit(end); }
+
+void pulse_keeper_prepare_exit(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  (void)pthread_once(&once, watch_exit);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+
+/**
+ * @file amqp_heartbeat.h
+ * Heartbeats (specification 4.2.7) beyond what every call does by itself: for
+ * programs with a loop of their own, and for programs that are busy elsewhere.
+ *
+ * H is the negotiated interval in seconds, amqp_get_heartbeat(); 0 is off. A
+ * heartbeat is due when nothing was written for H/2. A peer is dead when
+ * nothing came from it for 2 H; before its first byte after connection.tune it
+ * has 2.5 H. A peer that is slow, that does not read because of an alarm, or
+ * whose data the program has not read, so that it cannot send more, is alive:
+ * the kernel knows when it last heard from it.
+ *
+ * Three ways, which may be mixed:
+ * - a program that makes a call of the library every H/2 needs nothing of this;
+ * - a program that waits in select(), poll() or a loop of its own calls
+ *   amqp_heartbeat_service() whenever it wakes, and sleeps no longer than
+ *   amqp_heartbeat_next() says;
+ * - a program that is busy for longer has amqp_heartbeat_background() do it.
+ *
+ * This header is an extension of this library.
+ */
+
+#ifndef AMQP_HEARTBEAT_H
+#define AMQP_HEARTBEAT_H
+
+#include "amqp.h"
+
+AMQP_BEGIN_DECLS
+
+/* ------------------------------------------------------------------------- */
+/** @name A loop of the program's own
+ * @{ */
+
+/**
+ * Does at once what heartbeats need: reads what has arrived, within limits,
+ * sends a heartbeat if one is due, and hangs up on a dead peer. Never waits.
+ *
+ * What was read stays in the connection for later calls, and select() or poll()
+ * no longer tell of it. So afterwards, as long as amqp_frames_enqueued() or
+ * amqp_data_in_buffer() answers true, take messages (amqp_consume_message()
+ * with a timeout of {0, 0}, for example) before sleeping.
+ *
+ * While another thread waits in a call on the same connection, that thread does
+ * all this; then only a heartbeat that is due is sent.
+ * @param state  the connection
+ * @return AMQP_STATUS_OK; AMQP_STATUS_INVALID_PARAMETER if state is NULL;
+ *         AMQP_STATUS_HEARTBEAT_TIMEOUT: the peer is dead (sticky: see amqp.h);
+ *         AMQP_STATUS_CONNECTION_CLOSED: the peer ended the connection;
+ *         AMQP_STATUS_SOCKET_CLOSED: it was never open;
+ *         AMQP_STATUS_SOCKET_ERROR, AMQP_STATUS_SSL_ERROR: it failed;
+ *         AMQP_STATUS_BAD_AMQP_DATA: an earlier call met invalid bytes.
+ *         With any of these, what had arrived before can still be taken.
+ */
+AMQP_PUBLIC_FUNCTION
+int AMQP_CALL amqp_heartbeat_service(amqp_connection_state_t state);
+
+/**
+ * How long the program may sleep before it has to call
+ * amqp_heartbeat_service() again. Ask after that call, since what is overdue
+ * counts as being looked after.
+ * @param state         the connection
+ * @param[out] timeout  the time from now on, rounded up to microseconds; a day
+ *                      when heartbeats are off or the connection is over
+ * @return AMQP_STATUS_OK; AMQP_STATUS_INVALID_PARAMETER if a pointer is NULL,
+ *         and then *timeout is not written
+ */
+AMQP_PUBLIC_FUNCTION
+int AMQP_CALL amqp_heartbeat_next(amqp_connection_state_t state,
+                                  struct timeval *timeout);
+
+/** @} */
+/* ------------------------------------------------------------------------- */
+/** @name In the background
+ * @{ */
+
+/**
+ * Has the connection kept alive by a thread of the library, however long the
+ * program does something else.
+ *
+ * One thread serves all such connections of the process. It starts when the
+ * first of them has logged in with H above 0, and ends with the last. It sends
+ * heartbeats that are due and never reads, so that nothing changes for a
+ * program that polls the descriptor. When the peer is dead, by the kernel's
+ * account, it shuts the socket down: the descriptor becomes readable, and the
+ * next call on the connection hands out what had arrived before or answers
+ * AMQP_STATUS_HEARTBEAT_TIMEOUT, and closes the descriptor. The thread has all
+ * signals blocked and uses no descriptor of its own.
+ *
+ * The wish belongs to the connection and outlives a new socket and login. It
+ * takes the place of the environment's LIBRABBITMQ_HEARTBEAT_BACKGROUND, which
+ * stands for programs that say nothing.
+ *
+ * After fork() the child has no such thread, and the connections of its parent
+ * are left alone in it. One that it opens is kept by a thread of its own, and so
+ * is one of the parent's for which it calls this, if the parent uses it no more.
+ * @param state  the connection, logged in or not
+ * @param on     0: not in the background; else: in the background
+ * @return AMQP_STATUS_OK, also when there is nothing to do (not logged in yet,
+ *         H is 0, the connection is over); AMQP_STATUS_INVALID_PARAMETER if
+ *         state is NULL; AMQP_STATUS_NO_MEMORY if there can be no thread: the
+ *         wish stays, and the next login or call of this tries again. A login
+ *         that cannot have the thread succeeds without it.
+ */
+AMQP_PUBLIC_FUNCTION
+int AMQP_CALL amqp_heartbeat_background(amqp_connection_state_t state, int on);
+
+/** @} */
+/* ------------------------------------------------------------------------- */
+/** @name Looking
+ * @{ */
+
+/** What amqp_heartbeat_stats() tells. Later versions add members at the end. */
+typedef struct amqp_heartbeat_stats_t_ {
+  /** in: sizeof(amqp_heartbeat_stats_t); out: bytes that were filled, which are
+   * fewer when the program knows more members than the library */
+  size_t size;
+  /** heartbeats that the library sent since the login */
+  uint64_t sent;
+  /** heartbeats of the peer that the library took in since the login */
+  uint64_t received;
+  /** milliseconds since something was last written */
+  uint64_t milliseconds_since_sent;
+  /** milliseconds since the peer last showed that it lives, as far as a call or
+   * the background thread has looked */
+  uint64_t milliseconds_since_received;
+  /** H: seconds; 0: off */
+  uint64_t interval_seconds;
+} amqp_heartbeat_stats_t;
+
+/**
+ * What heartbeats have done on a connection. Looks only, neither reads nor
+ * sends; any thread may ask, also while others use the connection.
+ * @param state  the connection; before the login all is 0
+ * @param stats  filled, not more of it than stats->size says
+ * @return AMQP_STATUS_OK; AMQP_STATUS_INVALID_PARAMETER if a pointer is NULL or
+ *         stats->size is smaller than the struct's first version, which ended
+ *         with interval_seconds; *stats is not written then
+ */
+AMQP_PUBLIC_FUNCTION
+int AMQP_CALL amqp_heartbeat_stats(amqp_connection_state_t state,
+                                   amqp_heartbeat_stats_t *stats);
+
+/** @} */
+
+AMQP_END_DECLS
+
+#endif
