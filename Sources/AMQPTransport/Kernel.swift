@@ -124,6 +124,33 @@ struct Kernel {
     return pthread_create(&thread, attributes, start, argument)
   }
 
+  /// All of a short text into a descriptor that may be anything, or a negative errno. Does not wait, and raises none of the signals
+  /// that end or stop a process: those of a pipe that nobody reads, of a file at the limit of its size, and of a terminal that
+  /// another process group has.
+  func writeLine(_ descriptor: Int32, _ line: UnsafeRawBufferPointer) -> Int {
+    var entry = pollfd(fd: descriptor, events: system_poll_out, revents: 0)
+    var none = timespec()
+    guard ppoll(&entry, 1, &none, nil) == 1 else { return -Int(EAGAIN) }
+    var (raised, before, pending) = (sigset_t(), sigset_t(), sigset_t())
+    sigemptyset(&raised)
+    sigaddset(&raised, SIGPIPE)
+    sigaddset(&raised, SIGXFSZ)
+    sigaddset(&raised, SIGTTOU)
+    guard pthread_sigmask(SIG_BLOCK, &raised, &before) == 0 else { return -Int(EAGAIN) }
+    sigpending(&pending)
+    let count = write(descriptor, line.baseAddress, line.count)
+    let code = count < 0 ? system_errno() : 0
+    // Ours and not one that the program held back before.
+    let signal = code == EPIPE ? SIGPIPE : code == EFBIG ? SIGXFSZ : 0
+    if signal != 0, sigismember(&pending, signal) == 0 {
+      sigemptyset(&raised)
+      sigaddset(&raised, signal)
+      sigtimedwait(&raised, nil, &none)
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nil)
+    return count < 0 ? -Int(code) : count
+  }
+
   @inline(__always) private func failure() -> Int {
     -Int(system_errno())
   }

@@ -54,6 +54,10 @@
       Kernel().wait(descriptor, interest, until: deadline)
     }
 
+    open func writeLine(_ descriptor: Int32, _ line: UnsafeRawBufferPointer) -> Int {
+      Kernel().writeLine(descriptor, line)
+    }
+
     /// A descriptor or a negative errno.
     open func openSocket(_ family: Int32) -> Int32 { Kernel().openSocket(family) }
 

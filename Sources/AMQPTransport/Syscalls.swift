@@ -57,6 +57,14 @@ public enum Syscalls {
     return code == EINTR ? EINPROGRESS : code
   }
 
+  /// False when the line was not written, or not the whole of it.
+  static func writeLine(_ descriptor: Int32, _ line: UnsafeRawBufferPointer) -> Bool {
+    while true {
+      let count = below.writeLine(descriptor, line)
+      if count != -Int(EINTR) { return count == line.count }
+    }
+  }
+
   static func openSocket(_ family: Int32) -> Int32 { below.openSocket(family) }
   static func socketError(_ descriptor: Int32) -> Int32 { below.socketError(descriptor) }
   static func liveness(_ descriptor: Int32) -> Liveness? { below.liveness(descriptor) }

@@ -36,6 +36,9 @@ extern int ppoll(struct pollfd *descriptors, nfds_t count, const struct timespec
 // Likewise by pthread.h.
 extern int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *deadline);
 
+// Likewise by stdlib.h.
+extern char *secure_getenv(const char *name);
+
 static inline int system_errno(void) { return errno; }
 
 static const int system_message_look = MSG_DONTWAIT;

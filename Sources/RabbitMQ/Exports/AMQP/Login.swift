@@ -10,7 +10,8 @@ public func pulse_login(
   _ identity: UnsafePointer<CChar>?, _ password: UnsafePointer<CChar>?
 ) -> amqp_rpc_reply_t {
   guard let driver = BlockingDriver(state), let vhost,
-    let wanted = Tuning(channelMax: channel_max, frameMax: frame_max, heartbeat: heartbeat)
+    let wanted = Tuning(
+      channelMax: channel_max, frameMax: frame_max, heartbeat: Settings.current.heartbeat(passed: heartbeat))
   else { return amqp_rpc_reply_t(.invalidParameter) }
   switch sasl_method {
   case AMQP_SASL_METHOD_PLAIN where identity != nil && password != nil, AMQP_SASL_METHOD_EXTERNAL: break
