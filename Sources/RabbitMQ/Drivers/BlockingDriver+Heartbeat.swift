@@ -168,7 +168,8 @@ extension BlockingDriver {
   /// Lets the keeper look after this connection if the program wishes so and there is anything to do for it.
   @discardableResult
   func updateKeeper() -> Status {
-    guard connection.pointee.wantsKeeper ?? false, monitor.isOn, state.isAlive else {
+    let isWanted = connection.pointee.wantsKeeper ?? (Settings.current.is_background != 0)
+    guard isWanted, monitor.isOn, state.isAlive else {
       HeartbeatKeeper.leave(connection)
       return .ok
     }

@@ -27,8 +27,8 @@ enum HeartbeatKeeper {
   /// Connections that are looked at before others may have the lock.
   private static var batch: Int { 64 }
 
-  private static var keeper: UnsafeMutablePointer<system_keeper> {
-    @inline(__always) get { pulse_keeper() }
+  private static var keeper: UnsafeMutablePointer<process_keeper> {
+    @inline(__always) get { process_get_keeper() }
   }
 
   private static func locked<Result>(_ work: () -> Result) -> Result {
@@ -41,8 +41,8 @@ enum HeartbeatKeeper {
 
   /// Has the connection kept from now on. It must not be in use by another thread for anything but sending and receiving.
   static func join(_ connection: Connection.Handle) -> Status {
-    pulse_keeper_prepare_fork()
-    if case .tls = Socket.transport(of: connection.pointee.socket) { pulse_keeper_prepare_exit() }
+    process_watch_fork()
+    if case .tls = Socket.transport(of: connection.pointee.socket) { process_watch_exit() }
     let monitor = connection.pointee.monitor.current
     return locked {
       if keeper.pointee.is_over { return .ok }
@@ -116,7 +116,7 @@ enum HeartbeatKeeper {
   private static func serve() {
     locked {
       while first != nil, !keeper.pointee.is_over {
-        if Clock.now().nanoseconds >= keeper.pointee.wake { goRound() } else { pulse_keeper_wait() }
+        if Clock.now().nanoseconds >= keeper.pointee.wake { goRound() } else { process_keeper_wait() }
       }
       keeper.pointee.is_running = false
     }

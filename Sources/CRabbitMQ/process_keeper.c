@@ -1,22 +1,22 @@
 // The statics of the background heartbeats, and what must happen to them at fork() and exit().
 
 #define _GNU_SOURCE   // pthread_cond_clockwait
-#include "../CSystem/keeper.h"
+#include "../CSystem/process_keeper.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <time.h>
 
-static struct system_keeper keeper = {
+static process_keeper keeper = {
   .lock = PTHREAD_MUTEX_INITIALIZER,
   .changed = PTHREAD_COND_INITIALIZER,
   .wake = UINT64_MAX,
   .generation = 1,
 };
 
-struct system_keeper *pulse_keeper(void) { return &keeper; }
+process_keeper *process_get_keeper(void) { return &keeper; }
 
-void pulse_keeper_wait(void) {
+void process_keeper_wait(void) {
   if (keeper.wake == UINT64_MAX) {
     pthread_cond_wait(&keeper.changed, &keeper.lock);
     return;
@@ -40,11 +40,11 @@ static void after_fork_in_child(void) {
   pthread_mutex_unlock(&keeper.lock);
 }
 
-static void watch_fork(void) { (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
+static void register_fork(void) { (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
 
-void pulse_keeper_prepare_fork(void) {
+void process_watch_fork(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
-  (void)pthread_once(&once, watch_fork);
+  (void)pthread_once(&once, register_fork);
 }
 
 static void end(void) {
@@ -53,9 +53,9 @@ static void end(void) {
   pthread_mutex_unlock(&keeper.lock);
 }
 
-static void watch_exit(void) { (void)atexit(end); }
+static void register_exit(void) { (void)atexit(end); }
 
-void pulse_keeper_prepare_exit(void) {
+void process_watch_exit(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
-  (void)pthread_once(&once, watch_exit);
+  (void)pthread_once(&once, register_exit);
 }
