@@ -21,14 +21,14 @@ extension BlockingDriver {
     receivingIfFree(else: ()) {
       let now = Clock.now()
       serviceSend(now)
-      if monitor.deathDeadline.hasPassed(at: now) { confirmDeath(now) }
+      if connection.pointee.monitor.deathDeadline.hasPassed(at: now) { confirmDeath(now) }
     }
   }
 
   /// Sends a heartbeat if one is due. When somebody else is sending, what he sends serves as well.
   @inline(__always)
   func serviceSend(_ now: Instant) {
-    if monitor.nextSend.hasPassed(at: now) { sendHeartbeat(now) }
+    if connection.pointee.monitor.nextSend.hasPassed(at: now) { sendHeartbeat(now) }
   }
 
   /// When a wait must be interrupted for the sake of heartbeats.
@@ -62,7 +62,7 @@ extension BlockingDriver {
   /// What a call that sends must hear before it does. It does not read what the program would then wait for in vain.
   @inline(__always)
   func checkPeer(_ now: Instant) -> Status {
-    if monitor.deathDeadline.hasPassed(at: now) {
+    if connection.pointee.monitor.deathDeadline.hasPassed(at: now) {
       confirmDeath(now)
       receivingIfFree(else: ()) { dropHeartbeats() }
     }
@@ -99,7 +99,7 @@ extension BlockingDriver {
   @inline(__always)
   func didReceive(_ now: Instant) {
     var arrival = now
-    if monitor.deathDeadline.hasPassed(at: now), let silence = transport.peerSilence() {
+    if connection.pointee.monitor.deathDeadline.hasPassed(at: now), let silence = transport.peerSilence() {
       arrival = now.subtracting(nanoseconds: silence)
     }
     connection.pointee.monitor.didReceive(at: arrival)
@@ -118,7 +118,7 @@ extension BlockingDriver {
       serviceSend(now)
       switch outcome {
       case .bytes, .wouldBlock:
-        if monitor.deathDeadline.hasPassed(at: now) { confirmDeath(now) }
+        if connection.pointee.monitor.deathDeadline.hasPassed(at: now) { confirmDeath(now) }
       case .closed:
         note(.inputEnded)
       case .failed(let errno):

@@ -92,7 +92,7 @@ extension BlockingDriver {
   /// Waits until the socket is ready or something is due; ok means: try again.
   private func wait(for interest: Interest, until deadline: Deadline, _ now: inout Instant) -> Status {
     serviceSend(now)
-    if monitor.deathDeadline.hasPassed(at: now) { confirmDeath(now) }
+    if connection.pointee.monitor.deathDeadline.hasPassed(at: now) { confirmDeath(now) }
     let status = state.receiveStatus
     guard status.isOK else { return status }
     if deadline.hasPassed(at: now) { return .timeout }

@@ -95,7 +95,7 @@ extension BlockingDriver {
     if deadline.hasPassed(at: now) { return .timeout }
     let result = connection.pointee.send.loop.wait(
       descriptor: transport.descriptor, interest: mayRead ? .readOrWrite : interest,
-      until: min(deadline, monitor.deathDeadline))
+      until: min(deadline, connection.pointee.monitor.deathDeadline))
     now = Clock.now()
     if case .failed = result { return .socketError }
     return state.sendStatus

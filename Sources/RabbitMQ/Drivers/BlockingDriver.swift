@@ -44,11 +44,11 @@ struct BlockingDriver {
   @inline(__always)
   func sending(until deadline: Deadline = .never, _ work: (inout Instant) -> Status) -> Status {
     guard connection.pointee.send.turn.take(until: deadline) else { return .timeout }
-    defer { leaveSend() }
     var now = Clock.now()
-    let status = checkPeer(now)
-    guard status.isOK else { return status }
-    return work(&now)
+    var status = checkPeer(now)
+    if status.isOK { status = work(&now) }
+    leaveSend()
+    return status
   }
 
   /// Runs `work` as the one who receives. A turn that another thread does not give in time is a timeout like any other.

@@ -46,6 +46,7 @@ struct SharedMonitor: ~Copyable {
 
   init() {}
 
+  /// All of it.
   var current: HeartbeatMonitor {
     @inline(__always) get {
       HeartbeatMonitor(
@@ -54,6 +55,30 @@ struct SharedMonitor: ~Copyable {
         lastSpoken: Instant(nanoseconds: lastSpoken.load(ordering: .relaxed)),
         lastReceived: Instant(nanoseconds: lastReceived.load(ordering: .relaxed)))
     }
+  }
+
+  var nextSend: Deadline {
+    @inline(__always) get { sending(halfInterval: halfInterval.load(ordering: .relaxed)).nextSend }
+  }
+
+  var deathDeadline: Deadline {
+    @inline(__always) get { receiving(halfInterval: halfInterval.load(ordering: .relaxed)).deathDeadline }
+  }
+
+  // Every call looks at these two halves: at no word more than it needs.
+
+  @inline(__always) private func sending(halfInterval: UInt64 = 0) -> HeartbeatMonitor {
+    let start = Instant(nanoseconds: 0)
+    return HeartbeatMonitor(
+      halfInterval: halfInterval, grantedSilence: 0, lastSent: Instant(nanoseconds: lastSent.load(ordering: .relaxed)),
+      lastSpoken: Instant(nanoseconds: lastSpoken.load(ordering: .relaxed)), lastReceived: start)
+  }
+
+  @inline(__always) private func receiving(halfInterval: UInt64) -> HeartbeatMonitor {
+    let start = Instant(nanoseconds: 0)
+    return HeartbeatMonitor(
+      halfInterval: halfInterval, grantedSilence: grantedSilence.load(ordering: .relaxed), lastSent: start,
+      lastSpoken: start, lastReceived: Instant(nanoseconds: lastReceived.load(ordering: .relaxed)))
   }
 
   /// Starts both clocks and both counts.
@@ -67,21 +92,21 @@ struct SharedMonitor: ~Copyable {
   }
 
   @inline(__always) func didSend(at now: Instant) {
-    var monitor = current
+    var monitor = sending()
     monitor.didSend(at: now)
     storeSent(monitor)
   }
 
   /// `isWritten`: not when there was no room for it, or when what was left of an earlier one took its place.
   func didSendHeartbeat(at now: Instant, isWritten: Bool) {
-    var monitor = current
+    var monitor = sending()
     monitor.didSendHeartbeat(at: now)
     storeSent(monitor)
     if isWritten { heartbeatsSent.wrappingAdd(1, ordering: .relaxed) }
   }
 
   @inline(__always) func didReceive(at now: Instant) {
-    var monitor = current
+    var monitor = receiving(halfInterval: halfInterval.load(ordering: .relaxed))
     monitor.didReceive(at: now)
     storeReceived(monitor)
   }
