@@ -1,8 +1,9 @@
-# Library with its links, headers, pkg-config file, CMake package `rabbitmq-c`, and the `uninstall` target.
+# Library with its links, headers, manual page, pkg-config file, CMake package `rabbitmq-c`, and the `uninstall` target.
 
 install(FILES "${PROJECT_BINARY_DIR}/librabbitmq.so.${PULSE_FILE_VERSION}" "${PULSE_LIBRARY}" "${PULSE_LINK}"
   DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(DIRECTORY "${PULSE_INCLUDE_DIR}/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.h")
+install(FILES docs/librabbitmq.7 DESTINATION "${CMAKE_INSTALL_MANDIR}/man7")
 
 # The pkg-config file names the prefix, which `cmake --install --prefix` may still change: written at install time.
 if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
