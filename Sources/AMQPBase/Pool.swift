@@ -34,6 +34,21 @@ extension UnsafeMutablePointer where Pointee == amqp_pool_t {
         next_page: 0, alloc_block: nil, alloc_used: 0))
   }
 
+  /// A new pool with a copy of `bytes` as its first allocation, and pages of at least their size; nil when there is no memory.
+  /// Of the first page only what is behind them needs to be zeroed.
+  @inline(__always)
+  public func initialize(pageSize: Int, holding bytes: UnsafeRawBufferPointer) -> amqp_bytes_t? {
+    let amount = aligned(bytes.count)
+    initialize(pageSize: max(pageSize, amount))
+    guard let source = bytes.baseAddress, bytes.count > 0 else { return .empty }
+    let pageSize = pointee.pagesize
+    guard let page = pointee.pages.append(pageSize, zeroed: false) else { return nil }
+    memcpy(page, source, bytes.count)
+    memset(page + bytes.count, 0, pageSize &- bytes.count)
+    handOut(page, amount)
+    return amqp_bytes_t(len: bytes.count, bytes: page)
+  }
+
   /// Takes back all that was handed out. The pages stay for the next round.
   public func recycle() {
     pointee.large_blocks.release(keeping: 0)
@@ -78,7 +93,7 @@ extension UnsafeMutablePointer where Pointee == amqp_pool_t {
   @inline(__always) private func allocate(_ count: Int, zeroingLarge: Bool) -> UnsafeMutableRawPointer? {
     // A `size_t` beyond `Int.max` arrives here as a negative count.
     guard count > 0, count <= Int.max &- alignment else { return nil }
-    let amount = (count &+ (alignment &- 1)) & ~(alignment &- 1)
+    let amount = aligned(count)
     if let block = pointee.alloc_block {
       let used = pointee.alloc_used
       if used >= 0, used <= pointee.pagesize, amount <= pointee.pagesize &- used {
@@ -103,11 +118,18 @@ extension UnsafeMutablePointer where Pointee == amqp_pool_t {
     } else {
       return nil
     }
+    handOut(page, amount)
+    return page
+  }
+
+  /// The first allocation from a page.
+  private func handOut(_ page: UnsafeMutableRawPointer, _ amount: Int) {
     pointee.next_page &+= 1
     pointee.alloc_block = page.assumingMemoryBound(to: CChar.self)
     pointee.alloc_used = amount
-    return page
   }
+
+  @inline(__always) private func aligned(_ count: Int) -> Int { (count &+ (alignment &- 1)) & ~(alignment &- 1) }
 }
 
 extension amqp_pool_blocklist_t {

@@ -15,16 +15,27 @@ public enum BasicProperties {
     decoded: inout UnsafeMutableRawPointer?
   ) -> Status {
     guard isKnown(classID) else { return .unknownClass }
-    var decoder = Decoder(payload, pool: pool)
     if Int32(classID) == AMQP_BASIC_CLASS {
       var properties = amqp_basic_properties_t()
-      decoder.flags(&properties._flags)
-      properties.codeFlagged(&decoder)
-      return store(properties, decoder.failure, pool, &decoded)
+      let status = decode(payload, pool: pool, into: &properties)
+      return store(properties, status, pool, &decoded)
     }
+    var decoder = Decoder(payload, pool: pool)
     var properties = amqp_tx_properties_t()
     decoder.flags(&properties._flags)
     return store(properties, decoder.failure, pool, &decoded)
+  }
+
+  /// The same for class basic, into a struct that is all zero. After a failure it holds what came before the fault.
+  @inline(__always)
+  public static func decode(
+    _ payload: UnsafeRawBufferPointer, pool: UnsafeMutablePointer<amqp_pool_t>,
+    into properties: inout amqp_basic_properties_t
+  ) -> Status {
+    var decoder = Decoder(payload, pool: pool)
+    decoder.flags(&properties._flags)
+    properties.codeFlagged(&decoder)
+    return decoder.failure
   }
 
   /// Encodes the flags and the flagged properties, and reads no other field: programs leave those uninitialised.

@@ -234,6 +234,29 @@ import Testing
     #expect(!pool.pointer.isInUse && pool.pages == 0)
   }
 
+  /// The memory of a message: its property list first, then what is decoded from it.
+  @Test(arguments: [(1, 64, 64), (9, 64, 64), (64, 64, 64), (61, 16, 64), (5000, 64, 5000)])
+  func aPoolCanStartWithACopy(count: Int, pageSize: Int, page: Int) throws {
+    let source = [UInt8](repeating: 7, count: count)
+    let pool = TestPool()
+    let copy = try #require(source.withUnsafeBytes { pool.pointer.initialize(pageSize: pageSize, holding: $0) })
+    #expect(Array(copy.buffer) == source)
+    #expect(pool.pages == 1 && pool.pointer.pointee.pagesize == page)
+    #expect(pool.page == UInt(bitPattern: copy.bytes))
+    let rest = UnsafeRawBufferPointer(start: copy.bytes, count: page)[count...]
+    #expect(rest.allSatisfy { $0 == 0 })
+    if page - count >= 8 { #expect(pool.address(8) == pool.page + UInt((count + 7) & ~7)) }
+    #expect(pool.allocate(page) != nil)
+    #expect(pool.pages == 2 && pool.largeBlocks == 0)
+  }
+
+  @Test func aPoolThatStartsWithNothingOwnsNothing() throws {
+    let pool = TestPool()
+    let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+    let copy = try #require(pool.pointer.initialize(pageSize: 64, holding: nothing))
+    #expect(copy.len == 0 && !pool.pointer.isInUse && pool.pages == 0)
+  }
+
   @Test func noMemoryForACopyIsSaid() {
     let pool = TestPool(pageSize: -1)
     #expect([UInt8(1)].withUnsafeBytes { pool.pointer.copy($0) } == nil)

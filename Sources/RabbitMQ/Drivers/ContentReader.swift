@@ -81,20 +81,21 @@ struct ContentReader {
       self.progress = progress
     } else {
       withUnsafeMutablePointer(to: &envelope.message.pool) { $0.empty() }
+      envelope.message.properties = amqp_basic_properties_t()
     }
     return status
   }
 
   private mutating func takeProperties(classID: UInt16, raw: UnsafeRawBufferPointer) -> Status {
-    withUnsafeMutablePointer(to: &envelope.message.pool) { pool in
-      pool.initialize(pageSize: messagePageSize)
-      guard let copy = pool.copy(raw) else { return .noMemory }
+    let pageSize = min(raw.count &* memoryPerPropertyOctet, largestMessagePage)
+    return withUnsafeMutablePointer(to: &envelope.message.pool) { pool in
+      guard let copy = pool.initialize(pageSize: pageSize, holding: raw) else { return .noMemory }
       rawProperties = copy
-      var decoded: UnsafeMutableRawPointer?
-      let status = BasicProperties.decode(classID: classID, copy.buffer, pool: pool, decoded: &decoded)
-      guard status.isOK, Int32(classID) == AMQP_BASIC_CLASS, let decoded else { return status }
-      envelope.message.properties = decoded.load(as: amqp_basic_properties_t.self)
-      return .ok
+      if Int32(classID) == AMQP_BASIC_CLASS {
+        return BasicProperties.decode(copy.buffer, pool: pool, into: &envelope.message.properties)
+      }
+      var unused: UnsafeMutableRawPointer?
+      return BasicProperties.decode(classID: classID, copy.buffer, pool: pool, decoded: &unused)
     }
   }
 
@@ -180,8 +181,11 @@ struct ContentReader {
   }
 }
 
-/// Octets of a page in the pool of a message.
-private let messagePageSize = 4096
+/// Octets of memory that a message takes for each octet of its property list, at most as a rule: the strings stay where they
+/// came in the list, and an entry of a header table is 48 octets for a dozen.
+private let memoryPerPropertyOctet = 8
+/// Octets of a page in the pool of a message, unless its property list alone is longer.
+private let largestMessagePage = 4096
 
 extension amqp_message_t {
   mutating func release() {
