@@ -99,15 +99,18 @@ public struct Encoder: FieldCoder {
   mutating func advance(_ count: Int) -> UnsafeMutableRawPointer? {
     guard end &- written >= count, let base else {
       // No octets need no room, and an encoder without memory is no failure by itself.
-      if count > end &- written {
-        if failure.isOK { lackedRoom = end == capacity }
-        fail(noRoom)
-      }
+      if count > end &- written { lackRoom() }
       return nil
     }
     let start = base + written
     written = written &+ count
     return start
+  }
+
+  @inline(never)
+  private mutating func lackRoom() {
+    if failure.isOK { lackedRoom = end == capacity }
+    fail(noRoom)
   }
 
   @inline(never)

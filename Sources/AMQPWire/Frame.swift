@@ -29,23 +29,26 @@ public enum Frame {
 
   // MARK: Building
 
+  // What every frame of a kind begins with is written in one piece: one look for room, and stores.
+
   /// Starts a frame; answers where it starts, which `end` wants back.
   @inline(__always)
   public static func begin(_ type: UInt8, channel: amqp_channel_t, _ encoder: inout Encoder) -> Int {
-    let start = encoder.written
-    encoder.put(type)
-    encoder.put(channel)
-    encoder.put(UInt32(0))
-    return start
+    let position = encoder.written
+    if let start = encoder.advance(headerSize) { putPrefix(type, channel, count: 0, at: start) }
+    return position
   }
 
   @inline(__always)
   public static func beginMethod(
     channel: amqp_channel_t, _ id: amqp_method_number_t, _ encoder: inout Encoder
   ) -> Int {
-    let start = begin(method, channel: channel, &encoder)
-    encoder.put(id)
-    return start
+    let position = encoder.written
+    if let start = encoder.advance(headerSize &+ methodHeaderSize) {
+      putPrefix(method, channel, count: 0, at: start)
+      start.storeBytes(of: id.bigEndian, toByteOffset: headerSize, as: UInt32.self)
+    }
+    return position
   }
 
   /// The property list is to follow.
@@ -53,11 +56,24 @@ public enum Frame {
   public static func beginHeader(
     channel: amqp_channel_t, classID: UInt16, bodySize: UInt64, _ encoder: inout Encoder
   ) -> Int {
-    let start = begin(header, channel: channel, &encoder)
-    encoder.put(classID)
-    encoder.put(UInt16(0))
-    encoder.put(bodySize)
-    return start
+    let position = encoder.written
+    if let start = encoder.advance(headerSize &+ contentHeaderSize) {
+      putPrefix(header, channel, count: 0, at: start)
+      let weight: UInt16 = 0
+      start.storeBytes(of: classID.bigEndian, toByteOffset: headerSize, as: UInt16.self)
+      start.storeBytes(of: weight, toByteOffset: headerSize &+ 2, as: UInt16.self)
+      start.storeBytes(of: bodySize.bigEndian, toByteOffset: headerSize &+ 4, as: UInt64.self)
+    }
+    return position
+  }
+
+  @inline(__always)
+  private static func putPrefix(
+    _ type: UInt8, _ channel: amqp_channel_t, count: UInt32, at start: UnsafeMutableRawPointer
+  ) {
+    start.storeBytes(of: type, as: UInt8.self)
+    start.storeBytes(of: channel.bigEndian, toByteOffset: 1, as: UInt16.self)
+    start.storeBytes(of: count.bigEndian, toByteOffset: 3, as: UInt32.self)
   }
 
   @inline(__always)
@@ -69,9 +85,7 @@ public enum Frame {
   /// The seven octets before a body fragment that is sent from where it lies, without a copy; `endOctet` goes behind it.
   @inline(__always)
   public static func bodyPrefix(channel: amqp_channel_t, count: UInt32, _ encoder: inout Encoder) {
-    encoder.put(body)
-    encoder.put(channel)
-    encoder.put(count)
+    if let start = encoder.advance(headerSize) { putPrefix(body, channel, count: count, at: start) }
   }
 
   /// A whole method frame, where the method is known when the program is compiled.

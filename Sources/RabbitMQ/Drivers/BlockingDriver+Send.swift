@@ -22,6 +22,16 @@ extension BlockingDriver {
     }
   }
 
+  /// The same where the method is known when the program is compiled.
+  @inline(__always)
+  func send<Method: WireMethod>(_ method: inout Method, channel: UInt16) -> Status {
+    sending { now in
+      let status = connection.pointee.send.outbox.encode(
+        &method, channel: channel, frameMax: connection.pointee.tuning.frameMax)
+      return status.isOK ? transmit(until: .never, &now) : status
+    }
+  }
+
   func sendFrame(_ frame: UnsafePointer<amqp_frame_t>) -> Status {
     sending { now in
       let status = connection.pointee.send.outbox.encode(frame, frameMax: connection.pointee.tuning.frameMax)

@@ -83,6 +83,13 @@ struct Outbox: ~Copyable {
     return sealed(status)
   }
 
+  @inline(__always)
+  mutating func encode<Method: WireMethod>(_ method: inout Method, channel: UInt16, frameMax: UInt32) -> Status {
+    clear()
+    let status = encodeFrame { Frame.encode(&method, channel: channel, frameMax: frameMax, into: &$0) }
+    return sealed(status)
+  }
+
   mutating func encode(_ frame: UnsafePointer<amqp_frame_t>, frameMax: UInt32) -> Status {
     clear()
     let status = encodeFrame { Frame.encode(frame, frameMax: frameMax, into: &$0) }

@@ -22,16 +22,18 @@ public func amqp_basic_publish(
 public func amqp_basic_ack(
   _ state: amqp_connection_state_t!, _ channel: amqp_channel_t, _ delivery_tag: UInt64, _ multiple: amqp_boolean_t
 ) -> Int32 {
+  guard let driver = BlockingDriver(state) else { return Status.invalidParameter.code }
   var ack = amqp_basic_ack_t(delivery_tag: delivery_tag, multiple: multiple)
-  return amqp_send_method(state, channel, amqp_basic_ack_t.id, &ack)
+  return driver.send(&ack, channel: channel).code
 }
 
 @_cdecl("amqp_basic_reject") @implementation
 public func amqp_basic_reject(
   _ state: amqp_connection_state_t!, _ channel: amqp_channel_t, _ delivery_tag: UInt64, _ requeue: amqp_boolean_t
 ) -> Int32 {
+  guard let driver = BlockingDriver(state) else { return Status.invalidParameter.code }
   var reject = amqp_basic_reject_t(delivery_tag: delivery_tag, requeue: requeue)
-  return amqp_send_method(state, channel, amqp_basic_reject_t.id, &reject)
+  return driver.send(&reject, channel: channel).code
 }
 
 @_cdecl("amqp_basic_nack") @implementation
@@ -39,8 +41,9 @@ public func amqp_basic_nack(
   _ state: amqp_connection_state_t!, _ channel: amqp_channel_t, _ delivery_tag: UInt64, _ multiple: amqp_boolean_t,
   _ requeue: amqp_boolean_t
 ) -> Int32 {
+  guard let driver = BlockingDriver(state) else { return Status.invalidParameter.code }
   var nack = amqp_basic_nack_t(delivery_tag: delivery_tag, multiple: multiple, requeue: requeue)
-  return amqp_send_method(state, channel, amqp_basic_nack_t.id, &nack)
+  return driver.send(&nack, channel: channel).code
 }
 
 @_cdecl("amqp_publisher_confirm_wait") @implementation
