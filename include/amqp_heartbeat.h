@@ -143,6 +143,56 @@ int AMQP_CALL amqp_heartbeat_stats(amqp_connection_state_t state,
                                    amqp_heartbeat_stats_t *stats);
 
 /** @} */
+/* ------------------------------------------------------------------------- */
+/** @name Trace
+ *
+ * What happens on a connection, a line each:
+ *
+ *     12345.678901 [fd 7] state  awaitingTune ==> awaitingOpenOk
+ *     12345.678950 [fd 7] --> connection.tune-ok channel 0, 12 bytes
+ *     12360.680127 [fd 7] <-- heartbeat
+ *     12372.100417 [fd 7] --> content header channel 1, 14 bytes, body size 5
+ *     12420.680333 [fd 7] nothing received for 60 s: peer dead
+ *
+ * First the seconds of the monotonic clock and the descriptor. `-->` is a frame
+ * that was sent whole, `<--` one that was received, when a call takes it up;
+ * bytes are those of the payload. `state` is a change of the connection's state
+ * or, during the login, of the handshake's. There is never a name, a text, a
+ * table, a credential or a part of a message in a line.
+ *
+ * A program that cannot be changed is traced by the environment:
+ * LIBRABBITMQ_TRACE is `stderr` or the path of a file, to which every connection
+ * of the process appends. Lines that cannot be written at once are dropped, and
+ * the next one that can says how many.
+ * @{ */
+
+/**
+ * Takes a line of the trace, in the call or the background thread in which it
+ * came about, and must be quick. Must not call this library with any connection,
+ * nor fork(), nor leave by longjmp() or an exception. A connection that one
+ * thread reads while another publishes may call it from both at once.
+ * @param state    the connection
+ * @param line     the line, without newline; valid until the callback returns
+ * @param context  as it was passed to amqp_heartbeat_trace()
+ */
+typedef void (AMQP_CALL *amqp_trace_callback)(amqp_connection_state_t state,
+                                              const char *line, void *context);
+
+/**
+ * Has a callback told what happens on a connection from now on, besides the
+ * target of LIBRABBITMQ_TRACE. Best called before the login: while other threads
+ * use the connection it must not be, except that the background thread does no
+ * harm.
+ * @param state     the connection; its wish outlives a new socket
+ * @param callback  called for each line; NULL: none any more
+ * @param context   passed on; the program's
+ * @return AMQP_STATUS_OK; AMQP_STATUS_INVALID_PARAMETER if state is NULL
+ */
+AMQP_PUBLIC_FUNCTION
+int AMQP_CALL amqp_heartbeat_trace(amqp_connection_state_t state,
+                                   amqp_trace_callback callback, void *context);
+
+/** @} */
 
 AMQP_END_DECLS
 

@@ -124,6 +124,25 @@ struct Kernel {
     return pthread_create(&thread, attributes, start, argument)
   }
 
+  /// A descriptor or a negative errno.
+  func openForLines(_ path: UnsafePointer<CChar>) -> Int32 {
+    let descriptor = system_open_for_lines(path)
+    return descriptor >= 0 ? descriptor : -system_errno()
+  }
+
+  /// As `openForLines`.
+  func duplicateHigh(_ descriptor: Int32) -> Int32 {
+    let high = system_duplicate_high(descriptor)
+    return high >= 0 ? high : -system_errno()
+  }
+
+  /// Nil for a number that stands for no file.
+  func identity(_ descriptor: Int32) -> FileIdentity? {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { return nil }
+    return FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+  }
+
   /// All of a short text into a descriptor that may be anything, or a negative errno. Does not wait, and raises none of the signals
   /// that end or stop a process: those of a pipe that nobody reads, of a file at the limit of its size, and of a terminal that
   /// another process group has.

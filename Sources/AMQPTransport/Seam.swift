@@ -54,6 +54,10 @@
       Kernel().wait(descriptor, interest, until: deadline)
     }
 
+    open func openForLines(_ path: UnsafePointer<CChar>) -> Int32 { Kernel().openForLines(path) }
+    open func duplicateHigh(_ descriptor: Int32) -> Int32 { Kernel().duplicateHigh(descriptor) }
+    open func identity(_ descriptor: Int32) -> FileIdentity? { Kernel().identity(descriptor) }
+
     open func writeLine(_ descriptor: Int32, _ line: UnsafeRawBufferPointer) -> Int {
       Kernel().writeLine(descriptor, line)
     }

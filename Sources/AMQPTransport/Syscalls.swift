@@ -65,6 +65,9 @@ public enum Syscalls {
     }
   }
 
+  static func openForLines(_ path: UnsafePointer<CChar>) -> Int32 { below.openForLines(path) }
+  static func duplicateHigh(_ descriptor: Int32) -> Int32 { below.duplicateHigh(descriptor) }
+  static func identity(_ descriptor: Int32) -> FileIdentity? { below.identity(descriptor) }
   static func openSocket(_ family: Int32) -> Int32 { below.openSocket(family) }
   static func socketError(_ descriptor: Int32) -> Int32 { below.socketError(descriptor) }
   static func liveness(_ descriptor: Int32) -> Liveness? { below.liveness(descriptor) }

@@ -20,6 +20,13 @@ public struct FrameView {
   public let type: UInt8
   public let channel: amqp_channel_t
   public let payload: UnsafeRawBufferPointer
+
+  @inline(__always)
+  public init(type: UInt8, channel: amqp_channel_t, payload: UnsafeRawBufferPointer) {
+    self.type = type
+    self.channel = channel
+    self.payload = payload
+  }
 }
 
 public enum Assembly {

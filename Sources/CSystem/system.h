@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -40,6 +41,17 @@ extern int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, cons
 extern char *secure_getenv(const char *name);
 
 static inline int system_errno(void) { return errno; }
+
+// To append lines to; a pipe without a reader is refused instead of waited for.
+static inline int system_open_for_lines(const char *path) {
+  return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, S_IRUSR | S_IWUSR);
+}
+
+// The same file under a number that no program closes twice by mistake; under any where so many are not allowed.
+static inline int system_duplicate_high(int descriptor) {
+  const int high = fcntl(descriptor, F_DUPFD_CLOEXEC, 200);
+  return high >= 0 ? high : fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+}
 
 static const int system_message_look = MSG_DONTWAIT;
 static const int system_message_peek = MSG_DONTWAIT | MSG_PEEK;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -144,6 +145,25 @@ CASE(bad_background_values_are_reported_once_and_ignored) {
     CHECK_INT(in_a_program("LIBRABBITMQ_HEARTBEAT_BACKGROUND", values[i], 3), 5);
     CHECK_TEXT(said, expected);
   }
+}
+
+CASE(trace_targets_that_cannot_be_opened_are_reported_once_and_ignored) {
+  char directory[] = "/tmp/pulse-environment-XXXXXX", pipe_name[80], expected[256];
+  const char *targets[] = {NULL, "/nowhere/at/all", pipe_name};
+  unsigned i;
+  if (!CHECK(mkdtemp(directory) != NULL)) return;
+  targets[0] = directory;
+  snprintf(pipe_name, sizeof pipe_name, "%s/pipe", directory);
+  CHECK_INT(mkfifo(pipe_name, 0600), 0);   /* without a reader; nobody waits for one */
+  for (i = 0; i < sizeof targets / sizeof *targets; i++) {
+    snprintf(expected, sizeof expected, "librabbitmq: LIBRABBITMQ_TRACE=%s cannot be written to: ignored\n", targets[i]);
+    CHECK_INT(in_a_program("LIBRABBITMQ_TRACE", targets[i], 3), 5);
+    CHECK_TEXT(said, expected);
+  }
+  unlink(pipe_name);
+  rmdir(directory);
+  CHECK_INT(in_a_program("LIBRABBITMQ_TRACE", "", 2), 5);   /* a variable without a value traces nothing */
+  CHECK_TEXT(said, "");
 }
 
 CASE(what_is_reported_cannot_steer_a_terminal) {

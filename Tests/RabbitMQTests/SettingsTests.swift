@@ -1,3 +1,4 @@
+import AMQPTransport
 import CSystem
 import Testing
 
@@ -30,14 +31,14 @@ import Testing
   @Test func unsetVariablesLeaveTheProgramsChoice() {
     let settings = Settings.read { _ in nil }
     #expect(settings.is_background == 0)
+    #expect(settings.trace.isNone)
     #expect(settings.heartbeat(passed: 0) == 0)
     #expect(settings.heartbeat(passed: 30) == 30)
   }
 
   @Test func setVariablesTakeItsPlace() {
-    let settings = Settings.read { name in
-      UnsafePointer(strdup(String(cString: name) == "LIBRABBITMQ_HEARTBEAT" ? "7" : "1"))
-    }
+    let values = ["LIBRABBITMQ_HEARTBEAT": "7", "LIBRABBITMQ_HEARTBEAT_BACKGROUND": "1"]
+    let settings = Settings.read { name in values[String(cString: name)].map { UnsafePointer(strdup($0)) } }
     #expect(settings.is_background == 1)
     #expect(settings.heartbeat(passed: 0) == 7)
     #expect(settings.heartbeat(passed: 30) == 7)

@@ -57,6 +57,7 @@ extension BlockingDriver {
       connection.pointee.send.outbox.withdrawHeartbeat()
     }
     connection.pointee.monitor.didSendHeartbeat(at: now, isWritten: isWritten)
+    if isTraced, isWritten { traceHeartbeat(.sent) }
   }
 
   /// What a call that sends must hear before it does. It does not read what the program would then wait for in vain.
@@ -78,7 +79,7 @@ extension BlockingDriver {
       let heartbeats = Frame.leadingHeartbeats(in: UnsafeRawBufferPointer(rebasing: scratch[..<count]))
       if heartbeats > 0 {
         _ = transport.receive(into: UnsafeMutableRawBufferPointer(rebasing: scratch[..<(heartbeats &* Frame.overhead)]))
-        connection.pointee.monitor.didReceiveHeartbeats(heartbeats)
+        for _ in 0..<heartbeats { heartbeatArrived() }
       }
     }
   }
@@ -88,11 +89,19 @@ extension BlockingDriver {
   func confirmDeath(_ now: Instant) {
     // Cut off is not silent: whoever reads or writes next hears the right code.
     guard state.isAlive, !transport.hasPeerFinished() else { return }
-    if let silence = transport.peerSilence(), silence < monitor.interval &* 2 {
+    let silence = transport.peerSilence()
+    if let silence, silence < monitor.interval &* 2 {
       connection.pointee.monitor.didReceive(at: now.subtracting(nanoseconds: silence))
     } else {
+      if isTraced { traceDeath(after: silence ?? monitor.silence(at: now).received) }
       hangUp(.heartbeatTimeout)
     }
+  }
+
+  /// One that will not be handed out.
+  func heartbeatArrived() {
+    connection.pointee.monitor.didReceiveHeartbeat()
+    if isTraced { traceHeartbeat(.received) }
   }
 
   /// Octets were read: they may have arrived long before, while the application did something else.

@@ -54,7 +54,9 @@ extension BlockingDriver {
     var handshake = Handshake(wanted: request.wanted, negotiation: .classic)
     while true {
       var frame = amqp_frame_t()
+      let before = handshake.state
       let action = handshake.receive(nextEvent(until: deadline, request.mechanism, &frame))
+      if isTraced, handshake.state != before { trace(before, handshake.state) }
       switch action {
       case .sendStartOk:
         var startOk = methods.startOk

@@ -28,12 +28,13 @@ extension BlockingDriver {
       switch nextAssembly() {
       case .frame(let view):
         if view.type == Frame.heartbeat {
-          connection.pointee.monitor.didReceiveHeartbeats(1)
+          heartbeatArrived()
           continue
         }
         frameArrived(view)
         return .frame(view)
       case .protocolHeader(let view):
+        if isTraced { traceReceived(view) }
         return .frame(view)
       case .malformed:
         return .failed(hangUp(.badAMQPData))
@@ -54,6 +55,7 @@ extension BlockingDriver {
   @inline(__always)
   private func frameArrived(_ view: FrameView) {
     connection.pointee.receive.isMidFrame = false
+    if isTraced { traceReceived(view) }
     if view.channel == 0, view.methodID == amqp_connection_close_t.id { note(.closing) }
   }
 
@@ -84,6 +86,7 @@ extension BlockingDriver {
         return state.receiveStatus
       case .failed(let errno):
         let status = state.receiveStatus
+        if isTraced, status.isOK { traceFailure(errno) }
         return status.isOK ? transport.status(of: errno) : status
       }
     }
@@ -145,9 +148,13 @@ extension BlockingDriver {
         if state.failure == .badAMQPData { return .badAMQPData }
         switch nextAssembly() {
         case .frame(let view), .protocolHeader(let view):
+          if view.type == Frame.heartbeat {
+            connection.pointee.receive.isMidFrame = false
+            heartbeatArrived()
+            return .ok
+          }
           frameArrived(view)
-          if view.type == Frame.heartbeat { connection.pointee.monitor.didReceiveHeartbeats(1) }
-          return view.type == Frame.heartbeat ? .ok : decode(view, into: &frame)
+          return decode(view, into: &frame)
         case .malformed:
           hangUp(.badAMQPData)
           return .badAMQPData
@@ -182,7 +189,7 @@ extension BlockingDriver {
   private func findBufferedFrame() -> Bool {
     while true {
       switch nextAssembly() {
-      case .frame(let view) where view.type == Frame.heartbeat: connection.pointee.monitor.didReceiveHeartbeats(1)
+      case .frame(let view) where view.type == Frame.heartbeat: heartbeatArrived()
       case .frame(let view), .protocolHeader(let view):
         connection.pointee.receive.assembler.putBack(view)
         return true

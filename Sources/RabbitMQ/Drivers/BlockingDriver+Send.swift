@@ -71,7 +71,10 @@ extension BlockingDriver {
       case .bytes(let sent):
         connection.pointee.send.outbox.advance(sent)
         connection.pointee.monitor.didSend(at: now)
-        if connection.pointee.send.outbox.isDone { return .ok }
+        if connection.pointee.send.outbox.isDone {
+          if isTraced { traceSent() }
+          return .ok
+        }
         // More may fit at once; but a peer that takes it in sips must not outlast the deadline.
         now = Clock.now()
         if deadline.hasPassed(at: now) { return abandon(.timeout) }
@@ -81,6 +84,7 @@ extension BlockingDriver {
       case .closed:
         return abandon(.connectionClosed)
       case .failed(let errno):
+        if isTraced { traceFailure(errno) }
         return abandon(transport.status(of: errno))
       }
     }

@@ -96,7 +96,11 @@ struct BlockingDriver {
 
   /// The one place where the connection's state changes: any thread may have something to say about it.
   @discardableResult
-  func note(_ event: ConnectionState.Event) -> ConnectionState.Action { connection.pointee.state.receive(event) }
+  func note(_ event: ConnectionState.Event) -> ConnectionState.Action {
+    let change = connection.pointee.state.receive(event)
+    if isTraced, change.from != change.to { trace(event, change) }
+    return change.action
+  }
 
   func socketReplaced() {
     note(.socketClosed)

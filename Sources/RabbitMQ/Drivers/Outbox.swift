@@ -71,6 +71,31 @@ struct Outbox: ~Copyable {
     if let buffer { memset(buffer, 0, capacity) }
   }
 
+  /// The frames of the latest message, as they went out, until the next one takes their place.
+  func forEachFrame(_ use: (FrameView) -> Void) {
+    guard let buffer else { return }
+    let octets = UnsafeRawBufferPointer(start: buffer, count: head)
+    var at = 0
+    while at &+ Frame.headerSize <= head {
+      let type = octets[at]
+      if type == Frame.protocolHeaderType { return use(FrameView(type: type, channel: 0, payload: octets)) }
+      let channel = UInt16(bigEndian: octets.loadUnaligned(fromByteOffset: at &+ 1, as: UInt16.self))
+      let size = Int(UInt32(bigEndian: octets.loadUnaligned(fromByteOffset: at &+ 3, as: UInt32.self)))
+      at &+= Frame.headerSize
+      if at == head { return forEachFragment { use(FrameView(type: type, channel: channel, payload: $0)) } }
+      guard size <= head &- at else { return }
+      use(FrameView(type: type, channel: channel, payload: UnsafeRawBufferPointer(rebasing: octets[at..<(at &+ size)])))
+      at &+= size &+ Frame.footerSize
+    }
+  }
+
+  private func forEachFragment(_ use: (UnsafeRawBufferPointer) -> Void) {
+    for index in 0..<fragmentCount {
+      let start = index &* fragment
+      use(UnsafeRawBufferPointer(rebasing: body[start..<min(start &+ fragment, body.count)]))
+    }
+  }
+
   // MARK: Encoding
 
   mutating func encode(method id: UInt32, _ decoded: UnsafeMutableRawPointer?, channel: UInt16, frameMax: UInt32)

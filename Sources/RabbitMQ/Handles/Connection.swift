@@ -17,6 +17,7 @@ struct Connection: ~Copyable {
   /// The program's wish for a keeper in the background; nil when it has said nothing.
   var wantsKeeper: Bool?
   var keeping = KeeperPlace()
+  var trace = Trace()
   var tuning = Tuning.beforeTune
   var send = SendSide()
   var receive = ReceiveSide()
@@ -101,6 +102,7 @@ extension Connection {
     let handle = memory.bindMemory(to: Connection.self, capacity: 1)
     handle.initialize(to: Connection())
     withUnsafeMutablePointer(to: &handle.pointee.propertiesPool) { $0.initialize(pageSize: propertiesPageSize) }
+    handle.pointee.trace = Trace(to: Settings.current.trace)
     guard handle.pointee.send.turn.prepare(), handle.pointee.receive.turn.prepare() else { return abandon(handle) }
     return handle
   }
@@ -108,6 +110,7 @@ extension Connection {
   /// Sends nothing and does not wait.
   static func destroy(_ handle: Handle) {
     HeartbeatKeeper.leave(handle)
+    BlockingDriver(handle).traceDestruction()
     Socket.destroy(handle.pointee.socket)
     handle.pointee.receive.content.discard()
     withUnsafeMutablePointer(to: &handle.pointee.propertiesPool) { $0.empty() }

@@ -18,15 +18,23 @@ struct SharedState: ~Copyable {
     @inline(__always) get { ConnectionState(bits: word.load(ordering: .relaxed)) }
   }
 
+  /// What an event does, and from where to where it leads.
+  struct Change {
+    let action: ConnectionState.Action
+    let from: ConnectionState.Phase
+    let to: ConnectionState.Phase
+  }
+
   /// Nothing comes between the state that an event meets and the one that it leaves behind.
-  func receive(_ event: ConnectionState.Event) -> ConnectionState.Action {
+  func receive(_ event: ConnectionState.Event) -> Change {
     var bits = word.load(ordering: .relaxed)
     while true {
       var state = ConnectionState(bits: bits)
+      let from = state.phase
       let action = state.receive(event)
       let (isExchanged, found) = word.compareExchange(
         expected: bits, desired: state.bits, ordering: .acquiringAndReleasing)
-      if isExchanged { return action }
+      if isExchanged { return Change(action: action, from: from, to: state.phase) }
       bits = found
     }
   }
@@ -111,9 +119,7 @@ struct SharedMonitor: ~Copyable {
     storeReceived(monitor)
   }
 
-  func didReceiveHeartbeats(_ count: Int) {
-    heartbeatsReceived.wrappingAdd(UInt64(truncatingIfNeeded: count), ordering: .relaxed)
-  }
+  func didReceiveHeartbeat() { heartbeatsReceived.wrappingAdd(1, ordering: .relaxed) }
 
   /// Heartbeats since the last restart.
   var counts: (sent: UInt64, received: UInt64) {

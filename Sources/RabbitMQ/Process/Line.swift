@@ -3,7 +3,8 @@ import CMemory
 /// A line of text in the making, in memory that its maker lends. What does not fit is cut off.
 struct Line {
   private let memory: UnsafeMutableRawBufferPointer
-  private(set) var count = 0
+  /// Octets. What is behind is forgotten when it becomes less.
+  var count = 0
 
   init(_ memory: UnsafeMutableRawBufferPointer) { self.memory = memory }
 

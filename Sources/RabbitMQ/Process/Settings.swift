@@ -23,7 +23,7 @@ extension Settings {
 
   /// `value` answers a variable's value, nil where it is not set. What cannot be used is reported and ignored.
   static func read(_ value: (UnsafePointer<CChar>) -> UnsafePointer<CChar>?) -> Settings {
-    var settings = Settings(heartbeat_seconds: -1, is_background: 0)
+    var settings = Settings(heartbeat_seconds: -1, is_background: 0, trace: .none)
     withVariable("LIBRABBITMQ_HEARTBEAT", value) { name, text in
       if let seconds = heartbeat(text) {
         settings.heartbeat_seconds = Int32(seconds)
@@ -36,6 +36,14 @@ extension Settings {
         settings.is_background = isOn ? 1 : 0
       } else {
         report(name, text, "is neither 1 nor 0")
+      }
+    }
+    withVariable("LIBRABBITMQ_TRACE", value) { name, text in
+      guard text.pointee != 0 else { return }
+      if let file = strcmp(text, "stderr") == 0 ? LineFile.standardError() : LineFile.appending(to: text) {
+        settings.trace = file
+      } else {
+        report(name, text, "cannot be written to")
       }
     }
     return settings

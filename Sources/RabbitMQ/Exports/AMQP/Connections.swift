@@ -21,7 +21,6 @@ extension BlockingDriver {
 
 @_cdecl("amqp_new_connection") @implementation
 public func amqp_new_connection() -> amqp_connection_state_t! {
-  _ = Settings.current  // The environment as it is now counts, whenever the first login comes.
   guard let connection = Connection.make() else { return nil }
   return amqp_connection_state_t(connection)
 }

@@ -42,3 +42,12 @@ public func amqp_heartbeat_stats(
 
 /// Bytes of the first version of the struct, which is the only one so far.
 private var firstStatsSize: Int { MemoryLayout<amqp_heartbeat_stats_t>.size }
+
+@_cdecl("amqp_heartbeat_trace") @implementation
+public func amqp_heartbeat_trace(
+  _ state: amqp_connection_state_t!, _ callback: amqp_trace_callback!, _ context: UnsafeMutableRawPointer!
+) -> Int32 {
+  guard let driver = BlockingDriver(state) else { return Status.invalidParameter.code }
+  driver.setTrace(callback, context: context)
+  return Status.ok.code
+}
