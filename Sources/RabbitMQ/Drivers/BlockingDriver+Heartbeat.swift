@@ -17,7 +17,7 @@ extension BlockingDriver {
   /// For the calls that only look at the connection: sends what is due, and hangs up on a dead peer. When somebody is
   /// receiving, that is his business.
   func service() {
-    guard monitor.isOn else { return }
+    guard monitor.isOn || connection.pointee.send.outbox.isHolding else { return }
     receivingIfFree(else: ()) {
       let now = Clock.now()
       serviceSend(now)
@@ -25,10 +25,12 @@ extension BlockingDriver {
     }
   }
 
-  /// Sends a heartbeat if one is due. When somebody else is sending, what he sends serves as well.
+  /// Sends what is held, or a heartbeat if one is due. When somebody else is sending, what he sends serves as well.
   @inline(__always)
   func serviceSend(_ now: Instant) {
-    if connection.pointee.monitor.nextSend.hasPassed(at: now) { sendHeartbeat(now) }
+    if connection.pointee.monitor.nextSend.hasPassed(at: now) || connection.pointee.send.outbox.isHolding {
+      sendHeartbeat(now)
+    }
   }
 
   /// When a wait must be interrupted for the sake of heartbeats.
@@ -43,6 +45,7 @@ extension BlockingDriver {
 
   /// For who has the turn to send.
   private func writeHeartbeat(_ now: Instant) {
+    let isHolding = connection.pointee.send.outbox.isHolding
     connection.pointee.send.outbox.beginHeartbeat()
     let count = connection.pointee.send.outbox.gather()
     var isWritten = false
@@ -50,10 +53,13 @@ extension BlockingDriver {
       case .bytes(let sent) = transport.send(pieces, count: count)
     {
       connection.pointee.send.outbox.advance(sent)
-      isWritten = connection.pointee.send.outbox.isDone
+      let isDone = connection.pointee.send.outbox.isDone
+      isWritten = isDone && !isHolding
+      if isHolding { connection.pointee.monitor.didSend(at: now) }
+      if isDone, isHolding { finishSending() }
     } else {
       // The octets that fill the socket serve as well. And a heartbeat that cannot be written never ends a connection:
-      // there may be something left to read.
+      // there may be something left to read. What is held stays for the call that has to answer for it.
       connection.pointee.send.outbox.withdrawHeartbeat()
     }
     connection.pointee.monitor.didSendHeartbeat(at: now, isWritten: isWritten)

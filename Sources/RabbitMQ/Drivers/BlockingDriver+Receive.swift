@@ -100,8 +100,10 @@ extension BlockingDriver {
     guard status.isOK else { return status }
     if deadline.hasPassed(at: now) { return .timeout }
     let wake = min(deadline, nextService(after: now))
+    // What the socket had no room for is sent from here as soon as it has: the answer to it may be what is waited for.
+    let isHolding = connection.pointee.send.outbox.isHolding
     let result = connection.pointee.receive.loop.wait(
-      descriptor: transport.descriptor, interest: interest, until: wake)
+      descriptor: transport.descriptor, interest: isHolding ? .readOrWrite : interest, until: wake)
     now = Clock.now()
     switch result {
     case .ready, .timedOut: return .ok

@@ -53,12 +53,37 @@ extension BlockingDriver {
     _ publish: inout amqp_basic_publish_t, properties: UnsafePointer<amqp_basic_properties_t>,
     body: UnsafeRawBufferPointer, channel: UInt16
   ) -> Status {
-    sending { now in
-      if monitor.lookDue(at: now), isPeerGone() { return .connectionClosed }
+    // A message that joins others which are held needs no time of its own.
+    sending(at: connection.pointee.send.outbox.heldSince) { now in
+      let wasHolding = connection.pointee.send.outbox.isHolding
+      if !wasHolding, monitor.lookDue(at: now), isPeerGone() { return .connectionClosed }
       if state.phase == .closing { return .connectionClosed }
       let status = connection.pointee.send.outbox.encode(
         &publish, properties: properties, body: body, channel: channel, frameMax: connection.pointee.tuning.frameMax)
-      return status.isOK ? transmit(until: .never, &now) : status
+      guard status.isOK else { return status }
+      if connection.pointee.send.isCorked, connection.pointee.send.outbox.hold(at: now) { return .ok }
+      if wasHolding { now = Clock.now() }
+      return transmit(until: .never, &now)
+    }
+  }
+
+  // MARK: Cork
+
+  /// From now on small messages are held, until something has to leave: `uncork`, a call that sends anything else, a wait, a
+  /// heartbeat that is due, or enough of them.
+  func cork() -> Status {
+    sending { _ in
+      connection.pointee.send.isCorked = true
+      return .ok
+    }
+  }
+
+  func uncork() -> Status {
+    sending { now in
+      connection.pointee.send.isCorked = false
+      guard connection.pointee.send.outbox.isHolding else { return .ok }
+      if monitor.lookDue(at: now), isPeerGone() { return abandon(.connectionClosed) }
+      return transmit(until: .never, &now)
     }
   }
 
@@ -72,7 +97,7 @@ extension BlockingDriver {
         connection.pointee.send.outbox.advance(sent)
         connection.pointee.monitor.didSend(at: now)
         if connection.pointee.send.outbox.isDone {
-          if isTraced { traceSent() }
+          finishSending()
           return .ok
         }
         // More may fit at once; but a peer that takes it in sips must not outlast the deadline.
@@ -88,6 +113,13 @@ extension BlockingDriver {
         return abandon(transport.status(of: errno))
       }
     }
+  }
+
+  /// All that the outbox holds has left.
+  @inline(__always)
+  func finishSending() {
+    if isTraced { traceSent() }
+    connection.pointee.send.outbox.clear()
   }
 
   /// A message that is not sent whole. Nothing can follow it on the wire once the peer has a part of it.

@@ -40,11 +40,13 @@ struct BlockingDriver {
 
   // MARK: Turns
 
-  /// Runs `work` as the one who sends; it gets the time of the call's entry.
+  /// Runs `work` as the one who sends; it gets the time of the call's entry, or an earlier one that will do.
   @inline(__always)
-  func sending(until deadline: Deadline = .never, _ work: (inout Instant) -> Status) -> Status {
+  func sending(
+    until deadline: Deadline = .never, at time: @autoclosure () -> Instant? = nil, _ work: (inout Instant) -> Status
+  ) -> Status {
     guard connection.pointee.send.turn.take(until: deadline) else { return .timeout }
-    var now = Clock.now()
+    var now = time() ?? Clock.now()
     var status = checkPeer(now)
     if status.isOK { status = work(&now) }
     leaveSend()
@@ -105,6 +107,7 @@ struct BlockingDriver {
   func socketReplaced() {
     note(.socketClosed)
     connection.pointee.send.outbox.reset()
+    connection.pointee.send.isCorked = false
     connection.pointee.receive.assembler.reset()
     connection.pointee.receive.isMidFrame = false
     connection.pointee.receive.content.discard()

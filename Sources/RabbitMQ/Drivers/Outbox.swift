@@ -10,13 +10,15 @@
 // but the last two. `position` says how much of that stream the socket has taken, so that a send can be taken up again
 // at any octet; `gather` lays out what is left for one sendmsg.
 //
-// A heartbeat that was cut by a full socket is part of the stream too: what is owed of it goes first.
+// Small messages may be held instead of sent: they stay at the front of the head, and whatever is sent next takes them with
+// it. A heartbeat that was cut by a full socket is part of the stream too: what is owed of it goes first.
 
 import AMQPBase
 import AMQPWire
 import CMemory
 import CRabbitMQ
 import CSystem
+import Synchronization
 
 /// Octets; below this a copy costs less than another piece for sendmsg to gather.
 private let copiedBodyLimit = 2048
@@ -24,6 +26,8 @@ private let copiedBodyLimit = 2048
 private let pieceLimit = 64
 /// Octets of the buffer that the first message finds.
 private let firstCapacity = 1024
+/// Octets of held messages from which on they leave.
+private let heldLimit = 65_536
 /// Octets kept free behind the head for the two kinds of seam and the last frame-end.
 private let seamRoom = 24
 
@@ -38,6 +42,11 @@ struct Outbox: ~Copyable {
   private var position = 0
   private var heartbeatOwed = 0
   private(set) var pieces: UnsafeMutablePointer<iovec>?
+  /// Octets of the messages that are held.
+  private var held = 0
+  /// When the first of them was encoded.
+  private(set) var heldSince: Instant?
+  private let isHeld = Atomic<Bool>(false)
 
   init() {}
 
@@ -49,6 +58,10 @@ struct Outbox: ~Copyable {
   /// Whether the peer has part of a frame and waits for the rest.
   var isMidFrame: Bool { heartbeatOwed > 0 && heartbeatOwed < Frame.overhead || position > 0 && position < total }
   var isDone: Bool { heartbeatOwed == 0 && position == total }
+  /// Whether messages are held. Any thread may ask.
+  var isHolding: Bool {
+    @inline(__always) get { isHeld.load(ordering: .relaxed) }
+  }
 
   /// For another connection: the peer has nothing of a frame.
   mutating func reset() {
@@ -56,13 +69,38 @@ struct Outbox: ~Copyable {
     heartbeatOwed = 0
   }
 
-  /// Forgets the message, sent or not.
+  /// Forgets all messages, sent or not.
+  @inline(__always)
   mutating func clear() {
-    head = 0
-    body = UnsafeRawBufferPointer(start: nil, count: 0)
-    fragment = 0
-    total = 0
+    if held > 0 { release() }
     position = 0
+    restart()
+  }
+
+  /// Forgets what was encoded behind the messages that are held, of which a part may have been sent.
+  @inline(__always)
+  private mutating func restart() {
+    head = held
+    total = held
+    fragment = 0
+  }
+
+  /// Keeps what was just encoded for a later send. False when it is to leave now, with all that is held: its body goes by
+  /// reference, or there is enough.
+  mutating func hold(at now: Instant) -> Bool {
+    guard fragment == 0, head < heldLimit else { return false }
+    if held == 0 {
+      heldSince = now
+      isHeld.store(true, ordering: .relaxed)
+    }
+    held = head
+    return true
+  }
+
+  private mutating func release() {
+    held = 0
+    heldSince = nil
+    isHeld.store(false, ordering: .relaxed)
   }
 
   /// As `clear`, and nothing of it stays in memory.
@@ -71,7 +109,7 @@ struct Outbox: ~Copyable {
     if let buffer { memset(buffer, 0, capacity) }
   }
 
-  /// The frames of the latest message, as they went out, until the next one takes their place.
+  /// The frames of what was encoded, as they go out.
   func forEachFrame(_ use: (FrameView) -> Void) {
     guard let buffer else { return }
     let octets = UnsafeRawBufferPointer(start: buffer, count: head)
@@ -101,7 +139,7 @@ struct Outbox: ~Copyable {
   mutating func encode(method id: UInt32, _ decoded: UnsafeMutableRawPointer?, channel: UInt16, frameMax: UInt32)
     -> Status
   {
-    clear()
+    restart()
     let status = encodeFrame {
       Frame.encodeMethod(id, decoded, channel: channel, frameMax: frameMax, into: &$0)
     }
@@ -110,19 +148,19 @@ struct Outbox: ~Copyable {
 
   @inline(__always)
   mutating func encode<Method: WireMethod>(_ method: inout Method, channel: UInt16, frameMax: UInt32) -> Status {
-    clear()
+    restart()
     let status = encodeFrame { Frame.encode(&method, channel: channel, frameMax: frameMax, into: &$0) }
     return sealed(status)
   }
 
   mutating func encode(_ frame: UnsafePointer<amqp_frame_t>, frameMax: UInt32) -> Status {
-    clear()
+    restart()
     let status = encodeFrame { Frame.encode(frame, frameMax: frameMax, into: &$0) }
     return sealed(status)
   }
 
   mutating func encodeProtocolHeader() -> Status {
-    clear()
+    restart()
     let status = encodeFrame { encoder in
       Frame.encodeProtocolHeader(into: &encoder)
       return encoder.failure
@@ -136,7 +174,7 @@ struct Outbox: ~Copyable {
     _ publish: inout amqp_basic_publish_t, properties: UnsafePointer<amqp_basic_properties_t>,
     body content: UnsafeRawBufferPointer, channel: UInt16, frameMax: UInt32
   ) -> Status {
-    clear()
+    restart()
     var status = encodeFrame {
       Frame.encode(&publish, channel: channel, frameMax: frameMax, into: &$0)
     }
@@ -177,12 +215,13 @@ struct Outbox: ~Copyable {
 
   private var fragmentCount: Int { fragment == 0 ? 0 : (body.count &+ fragment &- 1) / fragment }
 
-  /// Fixes the length of the stream; a message that was refused leaves nothing to send.
+  /// Fixes the length of the stream; of a message that was refused nothing is left to send.
+  @inline(__always)
   private mutating func sealed(_ status: Status) -> Status {
     if status.isOK {
       total = head &+ (fragment == 0 ? 0 : body.count &+ (fragmentCount &- 1) &* Frame.overhead &+ 1)
     } else {
-      clear()
+      restart()
     }
     return status
   }
@@ -210,12 +249,20 @@ struct Outbox: ~Copyable {
   }
 
   /// Makes sure of `count` octets behind the head, besides those for the seams.
+  @inline(__always)
   private mutating func makeRoom(_ count: Int) -> Bool {
     let (needed, overflow) = head.addingReportingOverflow(max(count, 64) &+ seamRoom)
     if overflow { return false }
+    if needed <= capacity, pieces != nil { return true }
+    return grow(to: needed)
+  }
+
+  @inline(never)
+  private mutating func grow(to needed: Int) -> Bool {
     if pieces == nil, !makePieces() { return false }
     if needed <= capacity { return true }
-    let size = max(needed, firstCapacity)
+    // Behind messages that are held come more of their kind.
+    let size = max(needed, held > 0 ? min(capacity &* 2, heldLimit &* 2) : firstCapacity)
     guard let memory = realloc(buffer, size) else { return false }
     buffer = memory.assumingMemoryBound(to: UInt8.self)
     capacity = size
@@ -271,15 +318,16 @@ struct Outbox: ~Copyable {
   }
 
   /// The socket took `count` octets of what `gather` laid out.
+  @inline(__always)
   mutating func advance(_ count: Int) {
     let owed = min(count, heartbeatOwed)
     heartbeatOwed &-= owed
     position &+= count &- owed
   }
 
-  /// Owes the peer a heartbeat, or what is left of the one before.
+  /// Owes the peer a heartbeat, or what is left of the one before. Messages that are held serve as well.
   mutating func beginHeartbeat() {
-    if heartbeatOwed == 0 { heartbeatOwed = Frame.overhead }
+    if heartbeatOwed == 0, held == 0 { heartbeatOwed = Frame.overhead }
   }
 
   /// A heartbeat that was not begun need not follow; the rest of one that was must.

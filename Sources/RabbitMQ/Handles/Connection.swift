@@ -35,6 +35,8 @@ struct Connection: ~Copyable {
 struct SendSide: ~Copyable {
   var turn = Turn()
   var outbox = Outbox()
+  /// Whether small messages are held until there is a reason to send them.
+  var isCorked = false
   /// For a publisher that waits for room: the other loop may be in use by the thread that reads.
   var loop = EventLoop()
 }
