@@ -248,19 +248,71 @@ static void answer(int fd, struct bytes *b) {
   }
 }
 
-static void serve(int listener, enum peer_task task, size_t body_size, unsigned long deliveries) {
-  struct bytes b = {NULL, 0, 0};
-  int yes = 1, fd;
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  prctl(PR_SET_TIMERSLACK, 1);
-  fd = accept(listener, NULL, NULL);
+/* One acknowledgement for each message, when its body is there. */
+static void confirm(int fd, struct bytes *b) {
+  static uint8_t buffer[FRAME_MAX + FRAME_OVERHEAD];
+  for (uint64_t tag = 1;; tag++) {
+    for (int type = 0; type != FRAME_BODY;) {
+      uint32_t size;
+      receive_all(fd, buffer, 7);
+      type = buffer[0];
+      memcpy(&size, buffer + 3, sizeof size);
+      receive_all(fd, buffer, ntohl(size) + 1);
+    }
+    size_t frame = begin_method(b, 1, BASIC, 80);
+    put_number(b, tag, 8);
+    put_number(b, 0, 1);
+    end_frame(b, frame);
+    flush(fd, b);
+  }
+}
+
+static int accept_one(int listener) {
+  int yes = 1, fd = accept(listener, NULL, NULL);
   if (fd < 0) fail("accept");
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  return fd;
+}
+
+/* Connections without a channel, one after the other. */
+static void welcome(int listener, struct bytes *b, unsigned long connections) {
+  while (connections-- > 0) {
+    int fd = accept_one(listener);
+    let_in(fd, b);
+    expect(fd, CONNECTION, 50); /* close */
+    end_frame(b, begin_method(b, 0, CONNECTION, 51));
+    flush(fd, b);
+    close(fd);
+  }
+}
+
+/* All of them open until the last one hangs up. */
+static void keep(int listener, struct bytes *b, unsigned long connections) {
+  uint8_t octet;
+  int fd = -1;
+  while (connections-- > 0) {
+    fd = accept_one(listener);
+    let_in(fd, b);
+  }
+  receive_all(fd, &octet, 1);
+}
+
+static void serve(int listener, enum peer_task task, size_t body_size, unsigned long deliveries) {
+  struct bytes b = {NULL, 0, 0};
+  int fd;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  prctl(PR_SET_TIMERSLACK, 1);
+  if (task == PEER_WELCOME) return welcome(listener, &b, deliveries);
+  if (task == PEER_KEEP) return keep(listener, &b, deliveries);
+  fd = accept_one(listener);
   let_in(fd, &b);
   switch (task) {
     case PEER_DISCARD: discard(fd); break;
     case PEER_DELIVER: deliver(fd, &b, body_size, deliveries); break;
     case PEER_ANSWER: answer(fd, &b); break;
+    case PEER_CONFIRM: confirm(fd, &b); break;
+    case PEER_WELCOME:
+    case PEER_KEEP: break;
   }
 }
 
@@ -273,7 +325,7 @@ struct peer peer_start(enum peer_task task, size_t body_size, unsigned long deli
   if (setsockopt(listener, SOL_SOCKET, SO_RCVBUFFORCE, &window, sizeof window) != 0) {
     setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &window, sizeof window);
   }
-  if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, 1) != 0 ||
+  if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, 64) != 0 ||
       getsockname(listener, (struct sockaddr *)&address, &size) != 0) {
     fail("listen");
   }

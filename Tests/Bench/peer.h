@@ -10,6 +10,9 @@ enum peer_task {
   PEER_DISCARD, /* read everything, answer nothing */
   PEER_DELIVER, /* answer basic.consume, then send deliveries without a pause */
   PEER_ANSWER,  /* answer each basic.qos */
+  PEER_CONFIRM, /* acknowledge each message */
+  PEER_WELCOME, /* let in one connection after the other, and answer its connection.close */
+  PEER_KEEP,    /* let in every connection, and leave it alone */
 };
 
 struct peer {
@@ -17,7 +20,8 @@ struct peer {
   int port;
 };
 
-/* Starts a peer on a free port of 127.0.0.1 for one connection; it ends when the client hangs up. `body_size` and
+/* Starts a peer on a free port of 127.0.0.1 for one connection, or `deliveries` of them for
+ * PEER_WELCOME and PEER_KEEP; it ends when the client hangs up. `body_size` and
  * `deliveries` are for PEER_DELIVER. Ends the program when that is not possible. */
 struct peer peer_start(enum peer_task task, size_t body_size, unsigned long deliveries);
 
