@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { frame_limit_octets = 2048, queue_limit_frames = 1024, connections = 256, code_skipped = 77 };
+enum { frame_limit_octets = 2048, queue_limit_frames = 1024, connections = 4096, code_skipped = 77 };
 
 struct frame {
   int64_t due_microseconds;
@@ -33,10 +33,17 @@ struct frame {
   uint8_t octets[frame_limit_octets];
 };
 
+/* What has passed of one connection in one direction, and the sequence number of what was lost last. */
+struct traffic {
+  unsigned seen;
+  uint32_t lost;
+};
+
 /* One direction: frames that are under way, first in first out. */
 struct direction {
   int from, to;
-  unsigned seen[connections], first, count;
+  unsigned first, count;
+  struct traffic traffic[connections];
   struct frame frames[queue_limit_frames];
 };
 
@@ -77,11 +84,25 @@ static void enter_namespace_of(const char *process) {
   close(descriptor);
 }
 
-/* Which connection a frame belongs to, by the TCP ports of an IPv4 packet; all else is one. */
-static unsigned connection_of(const uint8_t *octets, size_t length) {
-  size_t ports = 14 + 4 * (size_t)(octets[14] & 15);
-  if (length < 54 || octets[12] != 8 || octets[13] != 0 || octets[23] != 6 || length < ports + 4) return 0;
-  return (unsigned)(octets[ports] + octets[ports + 1] + octets[ports + 2] + octets[ports + 3]) % connections;
+static unsigned number_at(const uint8_t *octets) { return (unsigned)octets[0] << 8 | octets[1]; }
+
+/* Whether it is the turn of this frame to be lost. Only packets of TCP over IPv4 are, and never again the one that was lost last:
+ * what is sent again after so many others would fall victim to the count each time. The ports tell connections apart, and not all
+ * begin to lose at once. */
+static int is_lost(struct direction *direction, const uint8_t *octets, size_t length, unsigned loss_every) {
+  const uint8_t *header = octets + 14 + 4 * (size_t)(octets[14] & 15);
+  struct traffic *traffic;
+  unsigned connection;
+  uint32_t sequence;
+  if (length < 54 || number_at(octets + 12) != 0x0800 || octets[23] != 6 || header + 20 > octets + length) return 0;
+  connection = (number_at(header) + number_at(header + 2)) % connections;
+  sequence = (uint32_t)number_at(header + 4) << 16 | number_at(header + 6);
+  traffic = &direction->traffic[connection];
+  if (traffic->seen > 0 && (int32_t)(sequence - traffic->lost) <= 0) return 0;
+  if (traffic->seen == 0) traffic->lost = sequence - 1;
+  if ((++traffic->seen + connection) % loss_every != 0) return 0;
+  traffic->lost = sequence;
+  return 1;
 }
 
 static void turn_bad(int number) {
@@ -95,11 +116,8 @@ static void take(struct direction *direction, int64_t delay_microseconds, unsign
     int full = direction->count == queue_limit_frames;
     uint8_t *octets = full ? lost.octets : frame->octets;
     ssize_t length = read(direction->from, octets, frame_limit_octets);
-    unsigned connection;
     if (length <= 0) return;
-    connection = connection_of(octets, (size_t)length);
-    /* Not all begin to lose at once, and those that say little lose something too. */
-    if (full || (bad && (direction->seen[connection]++ + connection) % loss_every == 0)) continue;
+    if (full || (bad && is_lost(direction, octets, (size_t)length, loss_every))) continue;
     frame->length = (size_t)length;
     frame->due_microseconds = now_microseconds() + (bad ? delay_microseconds : 0);
     direction->count++;
