@@ -1,11 +1,25 @@
 # Run by the build: SWIFT builds PACKAGE with TRAIT in SCRATCH; the product becomes FILE, stripped, with its two links.
+# SANITIZE, where it is not empty, names a sanitizer: its functions come with the program, and the symbols stay for its reports.
 
 # A change of the export map alone does not make the package manager link again: without the old product it must.
 file(REMOVE "${SCRATCH}/release/librabbitmq.so")
 
+set(sanitizer_options)
+if(SANITIZE)
+  set(STRIP)
+  set(sanitizer_options --sanitize=${SANITIZE} -Xlinker -z -Xlinker undefs)
+  if(SANITIZE STREQUAL "thread")
+    # To Swift, who changes a field accesses the whole struct, and two threads that change two fields of a connection collide.
+    # That is how the sides of a connection are meant; reads and writes of memory are what is to be watched. So the announcement
+    # of such accesses goes to a function that does nothing.
+    list(APPEND sanitizer_options -Xlinker --defsym=__tsan_external_write=amqp_version_number)
+  endif()
+endif()
+
 execute_process(
   COMMAND "${SWIFT}" build --configuration release --product rabbitmq --traits "${TRAIT}"
     --package-path "${PACKAGE}" --scratch-path "${SCRATCH}" --cache-path "${SCRATCH}/cache"
+    ${sanitizer_options}
     --disable-local-rpath   # or the installed library would look for others beside itself
   RESULT_VARIABLE failed)
 if(failed)

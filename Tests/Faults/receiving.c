@@ -336,14 +336,14 @@ static void falls_silent(peer_link *link, void *unused) {
   peer_serve(link, PEER_READ, 12000);
 }
 
-static volatile int publish_status;
+static int publish_status;   /* of two threads: read and written whole */
 
 static void *publish_until_it_fails(void *connection) {
   int64_t begun = peer_now();
   int status = AMQP_STATUS_OK;
   for (; status == AMQP_STATUS_OK && elapsed_milliseconds(begun) < 10000; peer_sleep(1))
     status = client_publish(connection, 1, "is anybody there");
-  publish_status = status == AMQP_STATUS_OK ? AMQP_STATUS_TIMEOUT : status;
+  __atomic_store_n(&publish_status, status == AMQP_STATUS_OK ? AMQP_STATUS_TIMEOUT : status, __ATOMIC_RELAXED);
   return NULL;
 }
 
@@ -355,7 +355,7 @@ static void release_until_death(void) {
   uint64_t tag;
   publish_status = AMQP_STATUS_OK;
   if (c == NULL || !CHECK(pthread_create(&thread, NULL, publish_until_it_fails, c) == 0)) return;
-  while (publish_status == AMQP_STATUS_OK) amqp_maybe_release_buffers(c);
+  while (__atomic_load_n(&publish_status, __ATOMIC_RELAXED) == AMQP_STATUS_OK) amqp_maybe_release_buffers(c);
   pthread_join(thread, NULL);
   CHECK_STATUS(publish_status, AMQP_STATUS_HEARTBEAT_TIMEOUT);
   for (tag = 1; tag <= UNREAD_CHANNELS; tag++) {
