@@ -78,11 +78,11 @@ public struct HeartbeatMonitor: Sendable {
 
   /// What is due. A heartbeat comes first: it does no harm to a dead peer.
   ///
-  /// `early`: nanoseconds by which a heartbeat may be sent before its time.
+  /// `early`: nanoseconds by which both may be asked for before their time, to save whoever serves many from getting up for each.
   public func check(at now: Instant, early: UInt64 = 0) -> Verdict {
     let (send, death) = (nextSend, deathDeadline)
     if send.hasPassed(at: now.adding(nanoseconds: early)) { return .sendHeartbeat }
-    if death.hasPassed(at: now) { return .peerDead }
+    if death.hasPassed(at: now.adding(nanoseconds: early)) { return .peerDead }
     return .idle(until: min(send, death))
   }
 

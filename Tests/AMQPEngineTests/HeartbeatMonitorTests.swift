@@ -61,6 +61,17 @@ private func half(_ seconds: UInt16) -> UInt64 { UInt64(seconds) * 500_000_000 }
     #expect(monitor.check(at: after(7 * second), early: second) == .idle(until: Deadline(after(15 * second))))
   }
 
+  /// The question of death too may be asked a little early.
+  @Test func deathMayBeLookedForEarly() {
+    var monitor = monitor(16)
+    monitor.didReceive(at: start)
+    monitor.didSend(at: after(31 * second))
+    #expect(monitor.check(at: after(31 * second - 1), early: second) != .peerDead)
+    #expect(monitor.check(at: after(31 * second), early: second) == .peerDead)
+    monitor.didReceive(at: after(25 * second))
+    #expect(monitor.check(at: after(31 * second), early: second) == .idle(until: Deadline(after(39 * second))))
+  }
+
   /// What was left to somebody else is looked at again after H/8, and not at once.
   @Test func whatIsOverdueIsLookedAtSoon() {
     var monitor = monitor(8)

@@ -90,15 +90,16 @@ extension BlockingDriver {
     }
   }
 
-  /// The clock says that the peer is dead. The kernel knows better when the application has not been reading.
+  /// The clock says that the peer is dead. The kernel knows better when the application has not been reading; where it says
+  /// nothing, silence proves something only to who has been listening.
   @inline(never)
-  func confirmDeath(_ now: Instant) {
+  func confirmDeath(_ now: Instant, isListening: Bool = true) {
     // Cut off is not silent: whoever reads or writes next hears the right code.
     guard state.isAlive, !transport.hasPeerFinished() else { return }
     let silence = transport.peerSilence()
     if let silence, silence < monitor.interval &* 2 {
       connection.pointee.monitor.didReceive(at: now.subtracting(nanoseconds: silence))
-    } else {
+    } else if silence != nil || isListening, connection.pointee.monitor.deathDeadline.hasPassed(at: now) {
       if isTraced { traceDeath(after: silence ?? monitor.silence(at: now).received) }
       hangUp(.heartbeatTimeout)
     }
@@ -171,11 +172,13 @@ extension BlockingDriver {
   ///
   /// He uses the send side, and only if nobody else does: whoever sends looks after the connection himself.
   func keep(_ now: Instant) -> Deadline? {
-    if state.isAlive, connection.pointee.send.turn.tryTake() {
+    guard state.isAlive else { return nil }
+    let early = monitor.interval / 16
+    if case .idle(let until) = monitor.check(at: now, early: early) { return until }
+    if connection.pointee.send.turn.tryTake() {
       defer { connection.pointee.send.turn.give() }
-      if monitor.check(at: now, early: monitor.interval / 16) == .sendHeartbeat { writeHeartbeat(now) }
-      // Only the kernel can tell a dead peer from one that nobody has listened to.
-      if monitor.check(at: now) == .peerDead, transport.liveness() != nil { confirmDeath(now) }
+      if monitor.check(at: now, early: early) == .sendHeartbeat { writeHeartbeat(now) }
+      if monitor.check(at: now, early: early) == .peerDead { confirmDeath(now, isListening: false) }
     }
     return state.isAlive ? monitor.nextLook(after: now) : nil
   }
