@@ -36,7 +36,7 @@ struct KeeperTests {
     }
   }
 
-  @Test("a silent peer is found dead after 2H, shut down, and closed by the program's next call", arguments: Call.allCases)
+  @Test("a dead peer is shut down after 2H, and closed by the next call", arguments: Call.allCases)
   func death(_ call: Call) throws {
     try Pair.open(heartbeat: 2) { pair in
       let start = pair.wire.time
