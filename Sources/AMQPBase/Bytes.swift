@@ -29,6 +29,14 @@ extension amqp_bytes_t {
   }
 
   public func deallocate() { free(bytes) }
+
+  /// Whether the bytes are the same, wherever they lie.
+  public func hasSameBytes(as other: amqp_bytes_t) -> Bool {
+    let (left, right) = (buffer, other.buffer)
+    guard left.count == right.count else { return false }
+    guard let start = left.baseAddress, let otherStart = right.baseAddress else { return true }
+    return memcmp(start, otherStart, left.count) == 0
+  }
 }
 
 extension UnsafeRawBufferPointer {

@@ -1,5 +1,5 @@
 /// A point on the monotonic clock.
-public struct Instant: Comparable, Equatable, Sendable {
+public struct Instant: Comparable, Equatable, Sendable, BitwiseCopyable {
   public var nanoseconds: UInt64
 
   @inline(__always) public init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
@@ -26,7 +26,7 @@ public struct Instant: Comparable, Equatable, Sendable {
 }
 
 /// When a wait ends. The end of time means never, so `min` and `<` need no special case.
-public struct Deadline: Comparable, Equatable, Sendable {
+public struct Deadline: Comparable, Equatable, Sendable, BitwiseCopyable {
   private var nanoseconds: UInt64
 
   @inline(__always) private init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
