@@ -10,6 +10,9 @@
 // nothing large has come for a while. A frame's size is what the peer says: beyond `trustedOctets` the buffer
 // grows with what has arrived, not with what was announced.
 //
+// A reader with many connections lends them all one buffer: `borrow` before it reads, `settle` when it is done. What is left
+// then, a part of a frame as a rule, moves to a buffer of the assembler's own, which goes when the rest has come.
+//
 // What is malformed stays so: there is no way to find the next frame behind a broken one.
 import CMemory
 public import CRabbitMQ
@@ -56,10 +59,12 @@ public struct FrameAssembler: ~Copyable {
   /// A protocol header can only be the first thing that a server sends.
   public private(set) var hasSeenFrame = false
   private var roomsWithoutNeed = 0
+  /// Whether the memory is somebody else's.
+  private var isBorrowed = false
 
   public init() {}
 
-  deinit { free(memory) }
+  deinit { if !isBorrowed { free(memory) } }
 
   /// Octets that have arrived and are not handed out.
   @inline(__always) public var bufferedBytes: Int { end &- consumed }
@@ -83,6 +88,43 @@ public struct FrameAssembler: ~Copyable {
     wanted = Frame.headerSize
     isMalformed = false
     hasSeenFrame = false
+  }
+
+  /// Uses a buffer of the reader's until `settle`. What has arrived of a frame moves there, if the frame fits.
+  public mutating func borrow(_ buffer: UnsafeMutableRawBufferPointer) {
+    guard !isBorrowed, let base = buffer.baseAddress, max(wanted, bufferedBytes) < buffer.count else { return }
+    let count = bufferedBytes
+    if let memory, count > 0 { memcpy(base, memory + consumed, count) }
+    free(memory)
+    (memory, capacity, consumed, end) = (base, buffer.count, 0, count)
+    isBorrowed = true
+  }
+
+  /// Leaves the buffer of the reader's. False when there is no memory for what is left in it: the stream cannot go on.
+  public mutating func settle() -> Bool {
+    guard isBorrowed else { return true }
+    let count = bufferedBytes
+    guard count > 0 else {
+      leaveBorrowed()
+      return true
+    }
+    guard let own = malloc(count) else { return false }
+    if let memory { memcpy(own, memory + consumed, count) }
+    (memory, capacity, consumed, end) = (own, count, 0, count)
+    isBorrowed = false
+    return true
+  }
+
+  /// Forgets what has arrived, and has no memory any more.
+  public mutating func abandon() {
+    reset()
+    if isBorrowed { leaveBorrowed() } else { free(memory) }
+    (memory, capacity) = (nil, 0)
+  }
+
+  private mutating func leaveBorrowed() {
+    isBorrowed = false
+    (memory, capacity, consumed, end) = (nil, 0, 0, 0)
   }
 
   /// Where to put what arrives next: at least one octet, enough for the frame in progress if that is small; nil when there
@@ -212,9 +254,19 @@ public struct FrameAssembler: ~Copyable {
       needed = max(needed, wanted > capacity ? min(wanted, doubled) : doubled)
     }
     guard needed > capacity else { return true }
+    if isBorrowed { return outgrowBorrowed(needed) }
     guard let grown = realloc(memory, needed) else { return false }
     memory = grown
     capacity = needed
+    return true
+  }
+
+  private mutating func outgrowBorrowed(_ needed: Int) -> Bool {
+    guard let own = malloc(needed) else { return false }
+    let count = bufferedBytes
+    if let memory { memcpy(own, memory + consumed, count) }
+    (memory, capacity, consumed, end) = (own, needed, 0, count)
+    isBorrowed = false
     return true
   }
 
@@ -223,7 +275,7 @@ public struct FrameAssembler: ~Copyable {
     let used = end
     consumed = 0
     end = 0
-    guard capacity > Self.initialCapacity else { return }
+    guard capacity > Self.initialCapacity, !isBorrowed else { return }
     // A stream of large frames must not pay for a new buffer each time: only a run of small ones gives it back.
     roomsWithoutNeed = used > Self.initialCapacity ? 0 : roomsWithoutNeed &+ 1
     guard roomsWithoutNeed >= Self.patience else { return }
