@@ -170,6 +170,30 @@ struct Kernel {
     return count < 0 ? -Int(code) : count
   }
 
+  /// A descriptor or a negative errno.
+  func openWakeup() -> Int32 {
+    let descriptor = eventfd(0, system_wakeup_flags)
+    return descriptor >= 0 ? descriptor : -system_errno()
+  }
+
+  func wake(_ descriptor: Int32) { _ = eventfd_write(descriptor, 1) }
+
+  func clearWakeup(_ descriptor: Int32) {
+    var count: eventfd_t = 0
+    _ = eventfd_read(descriptor, &count)
+  }
+
+  /// Seconds before the first probe of a silent peer, and between probes; 0: none.
+  func setKeepalive(_ descriptor: Int32, _ seconds: Int32) {
+    var isOn: Int32 = seconds > 0 ? 1 : 0
+    var interval = seconds
+    let size = socklen_t(MemoryLayout<Int32>.size)
+    _ = setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &isOn, size)
+    guard seconds > 0 else { return }
+    _ = setsockopt(descriptor, system_protocol_tcp, TCP_KEEPIDLE, &interval, size)
+    _ = setsockopt(descriptor, system_protocol_tcp, TCP_KEEPINTVL, &interval, size)
+  }
+
   @inline(__always) private func failure() -> Int {
     -Int(system_errno())
   }

@@ -4,7 +4,7 @@
 // when there is no deadline. Otherwise a detached thread asks, and the caller waits for it on a condition variable as long
 // as it may. The two share one malloc'ed request: whichever of them is done with it last frees it, the thread if the
 // caller has given up (under the mutex that decides which it is).
-import AMQPBase
+public import AMQPBase
 import CSystem
 
 enum Resolution {
@@ -16,7 +16,7 @@ enum Resolution {
 enum Resolver {
   /// `host` nil is this machine, as `getaddrinfo` has it.
   static func resolve(host: UnsafePointer<CChar>?, port: UInt16, until deadline: Deadline) -> Resolution {
-    withService(port) { service in
+    withService(port, else: .failed(.noMemory)) { service in
       guard let host, !isAddress(host) else { return ask(host, service, flags: AI_NUMERICHOST | AI_NUMERICSERV) }
       if deadline.isNever { return ask(host, service, flags: AI_NUMERICSERV) }
       if deadline.hasPassed(at: Clock.now()) { return .failed(.timeout) }
@@ -31,7 +31,7 @@ enum Resolver {
   }
 
   /// Whether the host is written as numbers, an IPv6 address with the name of its interface included.
-  private static func isAddress(_ host: UnsafePointer<CChar>) -> Bool {
+  fileprivate static func isAddress(_ host: UnsafePointer<CChar>) -> Bool {
     withUnsafeTemporaryAllocation(byteCount: 16, alignment: 8) { binary in
       inet_pton(AF_INET, host, binary.baseAddress) == 1 || inet_pton(AF_INET6, host, binary.baseAddress) == 1
         || strchr(host, Int32(UInt8(ascii: "%"))) != nil
@@ -62,9 +62,11 @@ enum Resolver {
   }
 
   /// The port in decimal digits: with no service, `getaddrinfo` refuses a host that is nil.
-  private static func withService(_ port: UInt16, _ body: (UnsafePointer<CChar>) -> Resolution) -> Resolution {
+  fileprivate static func withService<Result>(
+    _ port: UInt16, else failure: Result, _ body: (UnsafePointer<CChar>) -> Result
+  ) -> Result {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 8) { digits in
-      guard let base = digits.baseAddress else { return .failed(.noMemory) }
+      guard let base = digits.baseAddress else { return failure }
       var position = 7
       var rest = port
       base[position] = 0
@@ -88,6 +90,9 @@ struct ResolverRequest {
   var isAbandoned = false
   var code: Int32 = 0
   var addresses: UnsafeMutablePointer<addrinfo>?
+  /// Called by the thread instead of the condition, for a caller that does not wait. It must not take long.
+  var notify: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?
+  var context: UnsafeMutableRawPointer?
   #if SYSCALL_SEAM
     let seam = Unmanaged.passRetained(Seam.current)
   #endif
@@ -163,7 +168,14 @@ struct ResolverRequest {
     request.pointee.code = code
     request.pointee.addresses = addresses
     request.pointee.isAnswered = true
-    if !isAbandoned { pthread_cond_signal(request.pointee.answered) }
+    if !isAbandoned {
+      // Under the mutex: once the request is given up, what `context` points to may be gone.
+      if let notify = request.pointee.notify {
+        notify(request.pointee.context)
+      } else {
+        pthread_cond_signal(request.pointee.answered)
+      }
+    }
     pthread_mutex_unlock(request.pointee.mutex)
     // Not abandoned: the request is the caller's from the unlock on.
     guard isAbandoned else { return }
@@ -192,5 +204,125 @@ enum ResolverThread {
       #endif
       return nil
     }
+  }
+}
+
+/// A name that is looked up while its caller does something else.
+public struct NameLookup {
+  fileprivate let request: UnsafeMutablePointer<ResolverRequest>
+
+  public enum Answer {
+    case addresses(AddressList)
+    /// `notify` will be called, on another thread: then `take` has the answer.
+    case pending(NameLookup)
+    case failed(Status)
+  }
+
+  /// `notify` is called while the lookup is held: it must neither take long nor end it. Numbers are answered at once.
+  public static func start(
+    host: UnsafePointer<CChar>, port: UInt16, context: UnsafeMutableRawPointer?,
+    notify: @escaping @convention(c) (UnsafeMutableRawPointer?) -> Void
+  ) -> Answer {
+    Resolver.withService(port, else: .failed(.noMemory)) { service in
+      if Resolver.isAddress(host) {
+        return answer(Resolver.ask(host, service, flags: AI_NUMERICHOST | AI_NUMERICSERV))
+      }
+      guard let request = ResolverRequest.make(host, service) else { return .failed(.noMemory) }
+      request.pointee.notify = notify
+      request.pointee.context = context
+      guard ResolverThread.start(request) else {
+        ResolverRequest.free(request)
+        return .failed(.noMemory)
+      }
+      return .pending(NameLookup(request: request))
+    }
+  }
+
+  /// The end of the lookup, with its answer; before `notify` only `pending`.
+  public func take() -> Answer {
+    pthread_mutex_lock(request.pointee.mutex)
+    let isAnswered = request.pointee.isAnswered
+    pthread_mutex_unlock(request.pointee.mutex)
+    guard isAnswered else { return .pending(self) }
+    let resolution = Resolver.resolution(request.pointee.code, request.pointee.addresses)
+    ResolverRequest.free(request)
+    return NameLookup.answer(resolution)
+  }
+
+  /// The end of the lookup without its answer. After it `notify` is not called any more.
+  public func abandon() {
+    pthread_mutex_lock(request.pointee.mutex)
+    let isAnswered = request.pointee.isAnswered
+    request.pointee.isAbandoned = true
+    pthread_mutex_unlock(request.pointee.mutex)
+    guard isAnswered else { return }
+    if let addresses = request.pointee.addresses { Syscalls.freeAddresses(addresses) }
+    ResolverRequest.free(request)
+  }
+
+  private static func answer(_ resolution: Resolution) -> Answer {
+    switch resolution {
+    case .addresses(let first): .addresses(AddressList(first))
+    case .failed(let status): .failed(status)
+    }
+  }
+}
+
+/// The addresses of a host, tried from the first on.
+public struct AddressList {
+  private var first: UnsafeMutablePointer<addrinfo>?
+  private var next: UnsafeMutablePointer<addrinfo>?
+
+  public enum Attempt {
+    case connected(descriptor: Int32)
+    /// Writable when it has come to something: then `outcome` says to what.
+    case underWay(descriptor: Int32)
+    case failed(errno: Int32)
+    /// There is no further address.
+    case exhausted
+  }
+
+  public init() {}
+
+  fileprivate init(_ list: UnsafeMutablePointer<addrinfo>) {
+    first = list
+    next = list
+  }
+
+  /// Addresses that were not tried yet.
+  public var left: UInt64 {
+    var count: UInt64 = 0
+    var address = next
+    while let current = address {
+      count &+= 1
+      address = current.pointee.ai_next
+    }
+    return count
+  }
+
+  /// Begins to connect to the next address.
+  public mutating func connect() -> Attempt {
+    guard let address = next else { return .exhausted }
+    next = address.pointee.ai_next
+    guard let location = address.pointee.ai_addr else { return .failed(errno: EADDRNOTAVAIL) }
+    let descriptor = Syscalls.openSocket(address.pointee.ai_family)
+    guard descriptor >= 0 else { return .failed(errno: 0 &- descriptor) }
+    let code = Syscalls.connect(descriptor, location, address.pointee.ai_addrlen)
+    if code == 0 { return .connected(descriptor: descriptor) }
+    if code == EINPROGRESS { return .underWay(descriptor: descriptor) }
+    Syscalls.close(descriptor)
+    return .failed(errno: code)
+  }
+
+  /// What became of an attempt that was under way: 0 or an errno.
+  public static func outcome(_ descriptor: Int32) -> Int32 { Syscalls.socketError(descriptor) }
+
+  public static func setKeepalive(_ descriptor: Int32, seconds: Int32) {
+    Syscalls.below.setKeepalive(descriptor, seconds)
+  }
+
+  public mutating func free() {
+    if let first { Syscalls.freeAddresses(first) }
+    (first, next) = (nil, nil)
   }
 }

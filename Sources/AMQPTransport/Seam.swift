@@ -75,6 +75,11 @@
     open func shutdown(_ descriptor: Int32) { Kernel().shutdown(descriptor) }
     open func close(_ descriptor: Int32) { Kernel().close(descriptor) }
 
+    open func openWakeup() -> Int32 { Kernel().openWakeup() }
+    open func wake(_ descriptor: Int32) { Kernel().wake(descriptor) }
+    open func clearWakeup(_ descriptor: Int32) { Kernel().clearWakeup(descriptor) }
+    open func setKeepalive(_ descriptor: Int32, _ seconds: Int32) { Kernel().setKeepalive(descriptor, seconds) }
+
     /// `getaddrinfo`. Called with AI_NUMERICHOST first; for names on a thread of its own if there is a deadline.
     open func lookUp(
       _ host: UnsafePointer<CChar>?, _ service: UnsafePointer<CChar>, _ hints: UnsafePointer<addrinfo>,

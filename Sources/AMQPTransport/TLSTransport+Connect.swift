@@ -9,7 +9,7 @@ import CSystem
 
 extension TLSTransport {
   /// How one step of the handshake ended. It never waited.
-  enum Step {
+  public enum Step {
     case done
     case wouldBlock(Interest)
     case failed(Status)
@@ -31,7 +31,7 @@ extension TLSTransport {
   }
 
   /// Takes over the descriptor, whatever comes of it.
-  func begin(_ descriptor: Int32, host: UnsafePointer<CChar>?) -> Status {
+  public func begin(_ descriptor: Int32, host: UnsafePointer<CChar>?) -> Status {
     state.pointee.descriptor = descriptor
     state.pointee.process = getpid()
     defer { ERR_clear_error() }
@@ -63,7 +63,7 @@ extension TLSTransport {
     }
   }
 
-  func handshake() -> Step {
+  public func handshake() -> Step {
     locked {
       _ = state.flush()
       guard let ssl = state.pointee.ssl else { return .failed(.socketClosed) }

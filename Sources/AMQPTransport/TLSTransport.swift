@@ -24,19 +24,30 @@ public struct TLSTransport {
   /// Settings without a connection; nil when there is no memory or OpenSSL fails.
   public static func make() -> TLSTransport? {
     defer { ERR_clear_error() }
-    guard let memory = malloc(MemoryLayout<TLSState>.stride) else { return nil }
-    let state = memory.bindMemory(to: TLSState.self, capacity: 1)
-    guard let context = SSL_CTX_new(TLS_client_method()) else {
-      free(memory)
-      return nil
-    }
-    guard system_tls_set_least(context, Int32(system_tls_1_2)) == 1,
-      let method = TLSStream.makeMethod()
-    else {
+    guard let context = SSL_CTX_new(TLS_client_method()) else { return nil }
+    guard system_tls_set_least(context, Int32(system_tls_1_2)) == 1 else {
       SSL_CTX_free(context)
-      free(memory)
       return nil
     }
+    return make(owning: context)
+  }
+
+  /// The same with a context of the program's, of which a reference is kept.
+  public static func make(sharing context: OpaquePointer) -> TLSTransport? {
+    SSL_CTX_up_ref(context) == 1 ? make(owning: context) : nil
+  }
+
+  private static func make(owning context: OpaquePointer) -> TLSTransport? {
+    guard let method = TLSStream.makeMethod() else {
+      SSL_CTX_free(context)
+      return nil
+    }
+    guard let memory = malloc(MemoryLayout<TLSState>.stride) else {
+      BIO_meth_free(method)
+      SSL_CTX_free(context)
+      return nil
+    }
+    let state = memory.bindMemory(to: TLSState.self, capacity: 1)
     system_tls_prepare(context)
     state.initialize(to: TLSState(context: context, method: method))
     _ = pthread_mutex_init(&state.pointee.lock, nil)

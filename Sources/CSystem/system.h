@@ -23,6 +23,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -66,6 +67,8 @@ static const short system_poll_in = POLLIN;
 static const short system_poll_out = POLLOUT;
 static const short system_poll_peer_closed = 0x2000; // POLLRDHUP, which is declared under _GNU_SOURCE alone
 static const short system_poll_invalid = POLLNVAL;
+
+static const int system_wakeup_flags = EFD_CLOEXEC | EFD_NONBLOCK;
 
 static const int system_thread_detached = PTHREAD_CREATE_DETACHED;
 
