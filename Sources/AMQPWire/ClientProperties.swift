@@ -1,20 +1,28 @@
 // What the client says about itself in connection.start-ok. Programs and brokers' operators look for the product by name,
-// so it is the name of the interface. The capabilities are no more than the classic interface handles: a broker sends
-// frames by them that a program would not expect.
+// so it is the name of the interface. The capabilities are no more than an interface handles: a broker sends frames by them
+// that a program of the classic one would not expect.
 public import AMQPBase
 public import CRabbitMQ
 
 public enum ClientProperties {
+  /// Whose capabilities are said.
+  public enum Interface: Sendable { case classic, event }
+
   /// The library's own properties with the user's over them, copied into `pool`: what is new is appended in the user's
   /// order, what has the name of one before replaces it in its place, and two tables of one name are put together by the
   /// same rules.
   public static func build(
-    user: amqp_table_t, pool: UnsafeMutablePointer<amqp_pool_t>, into table: inout amqp_table_t
+    user: amqp_table_t, for interface: Interface = .classic, pool: UnsafeMutablePointer<amqp_pool_t>,
+    into table: inout amqp_table_t
   ) -> Status {
-    withUnsafeTemporaryAllocation(of: amqp_table_entry_t.self, capacity: 2) { capabilities in
+    withUnsafeTemporaryAllocation(of: amqp_table_entry_t.self, capacity: 6) { capabilities in
       capabilities.initialize(repeating: amqp_table_entry_t())
       capabilities[0] = entry("authentication_failure_close", true)
       capabilities[1] = entry("exchange_exchange_bindings", true)
+      capabilities[2] = entry("consumer_cancel_notify", true)
+      capabilities[3] = entry("connection.blocked", true)
+      capabilities[4] = entry("basic.nack", true)
+      capabilities[5] = entry("publisher_confirms", true)
       return withUnsafeTemporaryAllocation(of: amqp_table_entry_t.self, capacity: 6) { own in
         own.initialize(repeating: amqp_table_entry_t())
         own[0] = entry("product", "rabbitmq-c")
@@ -24,7 +32,8 @@ public enum ClientProperties {
         own[4] = entry("information", "Pulse, the rabbitmq-c interface on a Swift core")
         own[5].key = amqp_bytes_t("capabilities")
         own[5].value.kind = FieldKind.table
-        own[5].value.value.table = amqp_table_t(num_entries: 2, entries: capabilities.baseAddress)
+        own[5].value.value.table = amqp_table_t(
+          num_entries: interface == .classic ? 2 : 6, entries: capabilities.baseAddress)
         var merged = amqp_table_t(num_entries: 6, entries: own.baseAddress)
         let status = merge(user, over: &merged, depth: 0, pool)
         return status.isOK ? FieldTable.clone(merged, into: &table, pool: pool) : status
