@@ -8,6 +8,7 @@ public struct Status: Error, Equatable, Sendable {
 
   @inline(__always) public init(_ code: Int32) { self.code = code }
   @inline(__always) public init(_ status: amqp_status_enum) { code = status.rawValue }
+  @inline(__always) public init(_ status: amqp_event_status_enum) { code = status.rawValue }
 
   public var isOK: Bool { code == AMQP_STATUS_OK.rawValue }
 
@@ -42,6 +43,12 @@ public struct Status: Error, Equatable, Sendable {
   public static var sslConnectionFailed: Status { Status(AMQP_STATUS_SSL_CONNECTION_FAILED) }
   public static var sslSetEngineFailed: Status { Status(AMQP_STATUS_SSL_SET_ENGINE_FAILED) }
   public static var sslUnimplemented: Status { Status(AMQP_STATUS_SSL_UNIMPLEMENTED) }
+
+  // Of the event API.
+  public static var full: Status { Status(AMQP_EVENT_STATUS_FULL) }
+  public static var stale: Status { Status(AMQP_EVENT_STATUS_STALE) }
+  public static var refused: Status { Status(AMQP_EVENT_STATUS_REFUSED) }
+  public static var cancelled: Status { Status(AMQP_EVENT_STATUS_CANCELLED) }
 }
 
 extension Status {
@@ -77,6 +84,10 @@ extension Status {
     case .sslConnectionFailed: "SSL handshake failed"
     case .sslSetEngineFailed: "SSL setting engine failed"
     case .sslUnimplemented: "SSL API is not implemented"
+    case .full: "too much waits to be sent"
+    case .stale: "delivery tag from before a recovery"
+    case .refused: "refused by the broker"
+    case .cancelled: "cancelled"
     default: "(unknown error)"
     }
   }
