@@ -1,0 +1,241 @@
+// The event API: a connection on the program's loop.
+//
+// The engine's EventConnectionState says what comes next, and `perform` does it: +Connect (names, TCP, TLS), +Login, +Receive,
+// +Send, +End. Everything that the program hears of comes from the loop: from an event of libevent's, never from inside a call
+// of the program's. What a call causes at once is put off to the end of the turn, an event of the connection's that is made
+// active: first what was put off is done, then all that was written in the turn leaves in one system call.
+//
+// Callbacks of one connection therefore never nest. After each of them the connection may be lost, closed or freed; it goes in
+// a turn of its own, so that the memory is there as long as anything of ours is on the stack.
+
+import AMQPBase
+import AMQPEngine
+import AMQPTransport
+import AMQPWire
+import CMemory
+import CRabbitMQ
+import CSystem
+
+struct EventDriver {
+  let connection: EventConnection.Handle
+
+  @inline(__always)
+  init(_ connection: EventConnection.Handle) { self.connection = connection }
+
+  var transport: Transport {
+    @inline(__always) get {
+      if let tls = connection.pointee.tls { return .tls(tls) }
+      return withUnsafeMutablePointer(to: &connection.pointee.tcp) { .tcp($0) }
+    }
+  }
+
+  var state: EventConnectionState.State {
+    @inline(__always) get { connection.pointee.life.state }
+  }
+
+  /// The connection as callbacks get it.
+  var handle: OpaquePointer { OpaquePointer(connection) }
+
+  // MARK: Calls of the program
+
+  /// What an operation has to answer before anything else; ok when it may be accepted.
+  var operationStatus: Status {
+    @inline(__always) get {
+      switch state {
+      case .ready: connection.pointee.isDoomed ? .unexpectedState : .ok
+      case .idle, .closing, .closed: .unexpectedState
+      case .resolving, .connecting, .securing, .handshaking, .recovering, .waiting: .connectionClosed
+      }
+    }
+  }
+
+  func open() -> Status { ask(.open) }
+
+  /// `text` is the connection's from here on, whatever the answer.
+  func close(code: UInt16, text: OwnedText) -> Status {
+    guard state != .idle, !connection.pointee.isDoomed else {
+      free(text)
+      return .unexpectedState
+    }
+    let status = ask(.close)
+    guard status.isOK else {
+      free(text)
+      return status
+    }
+    connection.pointee.isClosing = true
+    connection.pointee.closeCode = code
+    connection.pointee.closeText = text
+    return .ok
+  }
+
+  /// The state changes at once; what follows is for the loop to do.
+  private func ask(_ event: EventConnectionState.Event) -> Status {
+    let action = connection.pointee.life.receive(event, at: Clock.now())
+    if case .refuse = action { return .unexpectedState }
+    connection.pointee.pendingAction = action
+    scheduleTurn()
+    return .ok
+  }
+
+  /// Has the loop do a piece of work when it is the connection's turn.
+  func putOff(_ work: Deferred.Link) {
+    EventConnection.push(work, to: connection)
+    scheduleTurn()
+  }
+
+  /// Something was written to the queue, or is to be done: the turn comes when the present callbacks have returned.
+  @inline(__always)
+  func scheduleTurn() {
+    guard !connection.pointee.isTurnScheduled else { return }
+    connection.pointee.isTurnScheduled = true
+    event_active(connection.pointee.events.turn, Int32(EV_TIMEOUT), 0)
+  }
+
+  /// Makes sure that `channelDeadlines` is asked by then.
+  @inline(__always)
+  func wake(by deadline: Deadline) {
+    if deadline < connection.pointee.timerDeadline { setTimer(deadline, now: Clock.now()) }
+  }
+
+  // MARK: The turn
+
+  static func turnHasCome(_ argument: UnsafeMutableRawPointer?) {
+    guard let connection = argument?.assumingMemoryBound(to: EventConnection.self) else { return }
+    EventDriver(connection).runTurn()
+  }
+
+  static func timerHasGoneOff(_ argument: UnsafeMutableRawPointer?) {
+    guard let connection = argument?.assumingMemoryBound(to: EventConnection.self) else { return }
+    EventDriver(connection).timeHasCome()
+  }
+
+  func runTurn() {
+    connection.pointee.isTurnScheduled = false
+    let action = connection.pointee.pendingAction
+    if action != .none {
+      let now = Clock.now()
+      connection.pointee.pendingAction = .none
+      perform(action, EventError(.cancelled), at: now)
+      arm(now)
+    }
+    runDeferred()
+    flush()
+  }
+
+  /// What is put off by this work itself waits for the next turn.
+  func runDeferred() {
+    let last = connection.pointee.lastDeferred
+    while let work = EventConnection.popDeferred(connection) {
+      work.pointee.work(work)
+      if work == last { break }
+    }
+    if connection.pointee.firstDeferred != nil, !connection.pointee.isDoomed { scheduleTurn() }
+  }
+
+  // MARK: Life
+
+  /// Tells the machine what has happened, and does what follows. From the loop alone.
+  func note(_ event: EventConnectionState.Event, at now: Instant, _ error: EventError = EventError(.timeout)) {
+    guard !connection.pointee.isDoomed else { return }
+    let random = connection.pointee.random.next()
+    let action = connection.pointee.life.receive(event, at: now, random: random)
+    if case .none = action { return }
+    connection.pointee.pendingAction = .none
+    perform(action, error, at: now)
+    arm(Clock.now())
+  }
+
+  func lost(_ error: EventError, at now: Instant) { note(.lost(error.loss), at: now, error) }
+  func lost(_ status: Status, at now: Instant) { lost(EventError(status, canRetry: true), at: now) }
+
+  private func perform(_ action: EventConnectionState.Action, _ error: EventError, at now: Instant) {
+    switch action {
+    case .none, .refuse: break
+    case .resolve(let host): resolve(host, at: now)
+    case .connect: connect(at: now)
+    case .secure: secure(at: now)
+    case .logIn: logIn(at: now)
+    case .recover: recoverChannels()
+    case .ready: ready()
+    case .sendClose: sendClose(at: now)
+    case .drop(let wasOpen, let next): drop(wasOpen: wasOpen, then: next, error, at: now)
+    }
+  }
+
+  /// The channels are there again. `refusal`: the first thing that the broker did not want to bring back.
+  func topologyRecovered(_ refusal: EventError?) {
+    // The error's words lie in a frame that is still in the buffer, or nowhere.
+    connection.pointee.recoveryRefusal = refusal
+    note(.recovered, at: Clock.now())
+    connection.pointee.recoveryRefusal = nil
+  }
+
+  private func ready() {
+    let isFirst = !connection.pointee.wasReady
+    connection.pointee.wasReady = true
+    connection.pointee.isToldReady = true
+    if isFirst {
+      connection.pointee.callbacks.on_ready?(handle, connection.pointee.context)
+    } else {
+      connection.pointee.counters.recoveries &+= 1
+      EventError.with(connection.pointee.recoveryRefusal) {
+        connection.pointee.callbacks.on_recovered?(handle, $0, connection.pointee.context)
+      }
+    }
+    if state == .ready, !connection.pointee.isDoomed { channelsMayPublish() }
+  }
+
+  // MARK: Time
+
+  func timeHasCome() {
+    connection.pointee.timerDeadline = .never
+    let now = Clock.now()
+    note(.time, at: now)
+    if connection.pointee.isLoggedIn { serviceHeartbeat(now) }
+    if connection.pointee.addressDeadline.hasPassed(at: now) { connectNext(at: now) }
+    if blockedDeadline.hasPassed(at: now) { lost(EventError(.timeout, canRetry: true), at: now) }
+    let secrets = secretDeadlines(at: now)
+    let channels = channelDeadlines(at: now)
+    guard !connection.pointee.isDoomed else { return }
+    arm(Clock.now(), min(secrets, channels))
+  }
+
+  /// Sets the timer for the first of all that is due, unless it goes off before anyway.
+  func arm(_ now: Instant, _ others: Deadline = .never) {
+    guard !connection.pointee.isDoomed else { return }
+    var first = min(connection.pointee.life.deadline, connection.pointee.addressDeadline, others)
+    if connection.pointee.isLoggedIn {
+      let monitor = connection.pointee.monitor
+      first = min(first, monitor.deathDeadline, blockedDeadline)
+      // What waits to be written serves as a heartbeat.
+      if connection.pointee.queue.isEmpty { first = min(first, monitor.nextSend) }
+    }
+    if first < connection.pointee.timerDeadline { setTimer(first, now: now) }
+  }
+
+  private func setTimer(_ deadline: Deadline, now: Instant) {
+    // Rounded up: a timer that goes off too early would only be set again.
+    let microseconds = deadline.remaining(from: now) / 1000 &+ 1
+    var left = timeval()
+    left.tv_sec = Int(truncatingIfNeeded: microseconds / 1_000_000)
+    left.tv_usec = Int(truncatingIfNeeded: microseconds % 1_000_000)
+    if event_add(connection.pointee.events.timer, &left) == 0 { connection.pointee.timerDeadline = deadline }
+  }
+
+  private var blockedDeadline: Deadline {
+    let limit = connection.pointee.options.plain.blockedTimeout
+    guard connection.pointee.isBlocked, limit > 0 else { return .never }
+    return Deadline(connection.pointee.blockedSince.adding(milliseconds: limit))
+  }
+}
+
+extension Instant {
+  func adding(milliseconds: Int32) -> Instant { adding(nanoseconds: UInt64(max(milliseconds, 0)) &* 1_000_000) }
+}
+
+extension Deadline {
+  /// So many milliseconds from now; 0: never.
+  init(milliseconds: Int32, from now: Instant) {
+    self = milliseconds > 0 ? Deadline(now.adding(milliseconds: milliseconds)) : .never
+  }
+}
