@@ -36,7 +36,9 @@ let package = Package(
     layer("AMQPWire", "AMQPBase", "CRabbitMQ", "CMemory"),
     layer("AMQPEngine", "AMQPBase", "CRabbitMQ"),
     layer("AMQPTransport", "AMQPBase", "CSystem", libraries: ["ssl", "crypto"]),
-    layer("RabbitMQ", "AMQPWire", "AMQPEngine", "AMQPTransport", "AMQPBase", "CRabbitMQ", "CSystem"),
+    layer(
+      "RabbitMQ", "AMQPWire", "AMQPEngine", "AMQPTransport", "AMQPBase", "CRabbitMQ", "CSystem",
+      libraries: ["event_core"]),
     // Carries the link flags alone: `-static-stdlib` on a target that tests depend on breaks `swift test`.
     .target(
       name: "LibRabbitMQ", dependencies: ["RabbitMQ"], swiftSettings: swift,

@@ -51,21 +51,57 @@ struct EventDriver {
 
   func open() -> Status { ask(.open) }
 
-  /// `text` is the connection's from here on, whatever the answer.
-  func close(code: UInt16, text: OwnedText) -> Status {
-    guard state != .idle, !connection.pointee.isDoomed else {
-      free(text)
-      return .unexpectedState
+  func close(code: UInt16, text: UnsafePointer<CChar>?) -> Status {
+    guard state != .idle, state != .closed, !connection.pointee.isClosing else { return .unexpectedState }
+    var copy: OwnedText = nil
+    if let text {
+      copy = strdup(text)
+      guard copy != nil else { return .noMemory }
     }
     let status = ask(.close)
     guard status.isOK else {
-      free(text)
+      free(copy)
       return status
     }
     connection.pointee.isClosing = true
     connection.pointee.closeCode = code
-    connection.pointee.closeText = text
+    connection.pointee.closeText = copy
     return .ok
+  }
+
+  /// From any thread.
+  func post(_ work: @escaping amqp_event_work, _ context: UnsafeMutableRawPointer?) -> Status {
+    guard let memory = malloc(MemoryLayout<PostedWork>.stride) else { return .noMemory }
+    let posted = memory.bindMemory(to: PostedWork.self, capacity: 1)
+    let post = Post(for: connection) { PostedWork.run($0) }
+    posted.initialize(to: PostedWork(post: post, work: work, context: context))
+    let link = UnsafeMutableRawPointer(posted).assumingMemoryBound(to: Post.self)
+    if EventHub.post(link, to: connection.pointee.hub) { return .ok }
+    free(memory)
+    return .unexpectedState
+  }
+
+  func stats() -> amqp_event_stats_t {
+    var stats = amqp_event_stats_t()
+    let counters = connection.pointee.counters
+    stats.bytes_sent = counters.bytesSent
+    stats.bytes_received = counters.bytesReceived
+    stats.heartbeats_sent = counters.heartbeatsSent
+    stats.heartbeats_received = counters.heartbeatsReceived
+    stats.published = counters.published
+    stats.confirmed = counters.confirmed
+    stats.nacked = counters.nacked
+    stats.returned = counters.returned
+    stats.lost = counters.lost
+    stats.delivered = counters.delivered
+    stats.recoveries = counters.recoveries
+    stats.bytes_waiting = UInt64(truncatingIfNeeded: connection.pointee.queue.count)
+    if connection.pointee.isLoggedIn {
+      let silence = connection.pointee.monitor.silence(at: Clock.now())
+      stats.milliseconds_since_sent = silence.sent / 1_000_000
+      stats.milliseconds_since_received = silence.received / 1_000_000
+    }
+    return stats
   }
 
   /// The state changes at once; what follows is for the loop to do.
@@ -226,6 +262,19 @@ struct EventDriver {
     let limit = connection.pointee.options.plain.blockedTimeout
     guard connection.pointee.isBlocked, limit > 0 else { return .never }
     return Deadline(connection.pointee.blockedSince.adding(milliseconds: limit))
+  }
+}
+
+/// What `amqp_event_post` leaves in the hub.
+private struct PostedWork {
+  let post: Post
+  let work: amqp_event_work
+  let context: UnsafeMutableRawPointer?
+
+  static func run(_ memory: UnsafeMutableRawPointer) {
+    let posted = memory.assumingMemoryBound(to: PostedWork.self).pointee
+    free(memory)
+    posted.work(OpaquePointer(posted.post.connection), posted.context)
   }
 }
 

@@ -215,6 +215,69 @@ extension EventOptions {
     return true
   }
 
+  // MARK: Setting
+
+  /// All that an URL says, or nothing of it.
+  mutating func set(url: UnsafePointer<CChar>) -> Status {
+    guard let text = strdup(url) else { return .noMemory }
+    defer {
+      OPENSSL_cleanse(text, strlen(url))
+      free(text)
+    }
+    var parts = amqp_connection_info()
+    let status = ConnectionURL.parse(text, into: &parts)
+    guard status.isOK else { return status }
+    guard let name = parts.host, let user = parts.user, let password = parts.password, let vhost = parts.vhost,
+      strlen(vhost) <= 255
+    else { return .badURL }
+    var list = OwnedList<EventHost>()
+    guard let host = strdup(name), list.append(EventHost(name: host, port: parts.port)),
+      EventOptions.set(&self.vhost, to: vhost)
+    else { return .noMemory }
+    let login = setLogin(user, password)
+    guard login.isOK else {
+      free(host)
+      return login
+    }
+    removeHosts()
+    hosts = list
+    plain.isSecure = parts.ssl != 0
+    return .ok
+  }
+
+  mutating func setLogin(_ user: UnsafePointer<CChar>, _ password: UnsafePointer<CChar>) -> Status {
+    var copy: OwnedText = nil
+    guard EventOptions.set(&copy, to: password) else { return .noMemory }
+    guard EventOptions.set(&self.user, to: user) else {
+      EventOptions.release(&copy)
+      return .noMemory
+    }
+    EventOptions.release(&self.password)
+    self.password = copy
+    plain.mechanism = AMQP_SASL_METHOD_PLAIN
+    return .ok
+  }
+
+  mutating func setTLS(
+    authorities: UnsafePointer<CChar>?, certificate: UnsafePointer<CChar>?, key: UnsafePointer<CChar>?
+  ) -> Status {
+    guard EventOptions.set(&self.authorities, to: authorities), EventOptions.set(&self.certificate, to: certificate),
+      EventOptions.set(&self.key, to: key)
+    else { return .noMemory }
+    return setTLS(context: nil, isSecure: true)
+  }
+
+  /// nil: TLS is not used.
+  mutating func setTLS(context: OpaquePointer?) -> Status { setTLS(context: context, isSecure: context != nil) }
+
+  private mutating func setTLS(context: OpaquePointer?, isSecure: Bool) -> Status {
+    if let context, SSL_CTX_up_ref(context) != 1 { return .sslError }
+    SSL_CTX_free(tlsContext)
+    tlsContext = context
+    plain.isSecure = isSecure
+    return .ok
+  }
+
   // MARK: For the connection
 
   /// What the program sets in the client properties, in `pool`; nil without memory.

@@ -1,4 +1,5 @@
 import AMQPBase
+import CMemory
 import CRabbitMQ
 import CSystem
 
