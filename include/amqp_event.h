@@ -27,7 +27,7 @@
  *     int main(void) {
  *       struct event_base *base = event_base_new();
  *       amqp_event_options_t *options = amqp_event_options_new();
- *       amqp_event_options_set_url(options, "amqp://guest:guest@localhost/");
+ *       amqp_event_options_set_url(options, "amqp://guest:guest@localhost");
  *       amqp_event_connection_t *connection =
  *           amqp_event_connection_new(base, options);
  *       amqp_event_connection_callbacks_t callbacks = {sizeof callbacks};
