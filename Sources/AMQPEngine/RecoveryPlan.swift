@@ -14,9 +14,6 @@
 public import AMQPBase
 public import CRabbitMQ
 
-/// Octets of a short string (specification section 4.2.5.3).
-private let longestName = 255
-
 public struct RecoveryPlan: ~Copyable {
   /// What basic.qos limits.
   public struct Prefetch: Equatable, Sendable, BitwiseCopyable {
@@ -52,7 +49,7 @@ public struct RecoveryPlan: ~Copyable {
     if channel(number) != nil { return .ok }
     let channel = RecordedChannel(
       number: number, mode: .plain, channelPrefetch: Prefetch(), consumerPrefetch: Prefetch(),
-      restoredConsumerPrefetch: Prefetch(), part: .closed, progress: .restored)
+      restoredConsumerPrefetch: Prefetch(), part: .nothing, progress: .restored)
     return channels.append(channel) == nil ? .noMemory : .ok
   }
 
@@ -120,7 +117,7 @@ public struct RecoveryPlan: ~Copyable {
     var method = method
     method.arguments = amqp_table_t(num_entries: 0, entries: nil)
     guard let size = Copy.size(name, arguments: arguments) else { return .invalidParameter }
-    let spare = method.queue.len == 0 ? longestName &- name.len : 0
+    let spare = method.queue.len == 0 ? RecordedQueue.longestName &- name.len : 0
     let record = RecordedQueue(
       method: method, arguments: .empty, name: .empty, firstRefused: nil, progress: .restored)
     let older = queue(name)
@@ -184,7 +181,7 @@ public struct RecoveryPlan: ~Copyable {
     guard let size = Copy.size(method.queue, tag, arguments: arguments) else { return .invalidParameter }
     let record = RecordedConsumer(
       channel: number, arguments: .empty, ownMethod: method, queue: queue(method.queue),
-      prefetch: channel.pointee.record.consumerPrefetch, progress: .restored)
+      prefetch: channel.pointee.record.consumerPrefetch, isRefused: false, progress: .restored)
     guard let link = consumers.append(record, extraCount: size) else { return .noMemory }
     var copy = Copy(to: Chain.extra(of: link))
     link.pointee.record.ownMethod.queue = copy.add(method.queue)
@@ -294,5 +291,5 @@ private struct Copy {
 }
 
 extension amqp_bytes_t {
-  fileprivate var isName: Bool { len >= 0 && len <= longestName }
+  fileprivate var isName: Bool { len >= 0 && len <= RecordedQueue.longestName }
 }

@@ -36,6 +36,20 @@ public struct RecordedQueue: RecoveryRecord {
   var progress: RecoveryProgress
 
   var isNamedByServer: Bool { method.queue.len == 0 }
+
+  /// Octets of a short string (specification section 4.2.5.3): the room that a name given by the broker has.
+  static var longestName: Int { 255 }
+
+  /// Into the room kept for it. False where the name is the same, or none that a broker can give.
+  mutating func rename(_ new: amqp_bytes_t) -> Bool {
+    let source = new.buffer
+    guard !name.hasSameBytes(as: new), source.count <= RecordedQueue.longestName, let start = source.baseAddress,
+      let target = name.bytes
+    else { return false }
+    target.copyMemory(from: start, byteCount: source.count)
+    name.len = source.count
+    return true
+  }
 }
 
 public struct RecordedBinding: RecoveryRecord {
@@ -70,11 +84,13 @@ public struct RecordedConsumer: RecoveryRecord {
   var queue: Chain<RecordedQueue>.Position?
   /// The prefetch limit that held for consumers when this one was started.
   var prefetch: RecoveryPlan.Prefetch
+  var isRefused: Bool
   var progress: RecoveryProgress
 }
 
 struct RecordedChannel: RecoveryRecord {
-  enum Part: BitwiseCopyable { case closed, opened, limited }
+  /// What the broker has been told of it: nothing, channel.open, the prefetch limit of the channel.
+  enum Part: BitwiseCopyable { case nothing, opened, limited }
 
   let number: UInt16
   var mode: RecoveryPlan.ChannelMode
