@@ -15,7 +15,7 @@ public struct Backoff: Sendable {
   private let attemptLimit: UInt32
   /// The wait before the next attempt, without chance.
   private var current: UInt64
-  /// Attempts since the last reset.
+  /// Attempts since they were last counted anew.
   public private(set) var attempts: UInt32
 
   /// A wait is shortened by at most `jitterPercent`, never lengthened. `longest` counts at least as `first`.
@@ -43,10 +43,13 @@ public struct Backoff: Sendable {
     return .wait(nanoseconds: wait &- off)
   }
 
-  /// The connection stood long enough: the next loss begins anew.
-  public mutating func reset() {
-    current = first
+  /// An attempt that nothing was waited for: the first of all.
+  public mutating func attemptedAtOnce() { attempts = 1 }
+
+  /// The connection was there again. The waits begin anew only if it stood for long enough.
+  public mutating func succeeded(stood: Bool) {
     attempts = 0
+    if stood { current = first }
   }
 }
 

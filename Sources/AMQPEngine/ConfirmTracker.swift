@@ -8,7 +8,7 @@
 //   published ──> outstanding ── ack, nack ──────> acked, nacked
 //                      ├──────── basic.return ───> returned      (its ack, which follows, changes nothing)
 //                      ├──────── the time is up ─> timedOut      (an ack that comes after all changes nothing)
-//                      └──────── channel gone ───> lost
+//                      └──────── channel gone ───> lost, or cancelled where the program ended it
 //
 // One event may settle many records, and each outcome is a callback, in which a program may publish, close or free. So an
 // event answers with a `Settlement`, a range, and `next` takes the outcomes out of it one by one: each exactly once,
@@ -23,7 +23,7 @@ public import AMQPBase
 
 /// `Context`: what the driver wants back with the outcome: a callback and its argument, say.
 public struct ConfirmTracker<Context: BitwiseCopyable>: ~Copyable {
-  public enum Outcome: Equatable, Sendable { case acked, nacked, returned, timedOut, lost }
+  public enum Outcome: Equatable, Sendable { case acked, nacked, returned, timedOut, lost, cancelled }
 
   public enum Event: Equatable, Sendable {
     case ack(deliveryTag: UInt64, multiple: Bool)
@@ -31,8 +31,10 @@ public struct ConfirmTracker<Context: BitwiseCopyable>: ~Copyable {
     case returned(MessageFingerprint)
     /// To be asked when `nextDeadline` has passed.
     case time(Instant)
-    /// The channel is gone: closed, or lost with its connection.
+    /// The channel is gone: closed by the broker, or lost with its connection.
     case lost
+    /// The program closed or freed the channel or its connection.
+    case cancelled
   }
 
   /// What an event settles; nothing where `isEmpty`.
@@ -42,6 +44,8 @@ public struct ConfirmTracker<Context: BitwiseCopyable>: ~Copyable {
     public let outcome: Outcome
     /// Whether the broker said it of several at once.
     public let multiple: Bool
+    /// The broker's tags are smaller than the sequence numbers by so much.
+    fileprivate let offset: UInt64
 
     public var isEmpty: Bool { next > last }
   }
@@ -56,6 +60,8 @@ public struct ConfirmTracker<Context: BitwiseCopyable>: ~Copyable {
 
   public struct Settled {
     public let sequence: UInt64
+    /// The number that the broker knew it by.
+    public let deliveryTag: UInt64
     public let outcome: Outcome
     public let multiple: Bool
     public let context: Context
@@ -95,6 +101,9 @@ public struct ConfirmTracker<Context: BitwiseCopyable>: ~Copyable {
   /// The number that the next publish will have.
   public var nextSequence: UInt64 { first &+ UInt64(records.count) }
 
+  /// The number of the oldest publish without an outcome; that of the next publish when there is none.
+  public var oldestOutstanding: UInt64 { first }
+
   /// Makes room for one publish, so that `published` cannot fail once the message is on its way.
   public mutating func reserve() -> Status { records.reserve() ? .ok : .noMemory }
 
@@ -120,10 +129,8 @@ public struct ConfirmTracker<Context: BitwiseCopyable>: ~Copyable {
     case .nack(let tag, let multiple): return confirmed(tag, multiple, .nacked)
     case .returned(let fingerprint): return returned(fingerprint)
     case .time(let now): return .settles(settlement(first, lastExpired(at: now), .timedOut))
-    case .lost:
-      let last = nextSequence &- 1
-      offset = last
-      return .settles(settlement(first, last, .lost))
+    case .lost: return ended(.lost)
+    case .cancelled: return ended(.cancelled)
     }
   }
 
@@ -140,10 +147,17 @@ public struct ConfirmTracker<Context: BitwiseCopyable>: ~Copyable {
       outstanding &-= 1
       dropSettled()
       return Settled(
-        sequence: sequence, outcome: settlement.outcome, multiple: settlement.multiple, context: context)
+        sequence: sequence, deliveryTag: sequence &- settlement.offset, outcome: settlement.outcome,
+        multiple: settlement.multiple, context: context)
     }
     settlement.next = settlement.last &+ 1
     return nil
+  }
+
+  private mutating func ended(_ outcome: Outcome) -> Verdict {
+    let all = settlement(first, nextSequence &- 1, outcome)
+    offset = all.last
+    return .settles(all)
   }
 
   private mutating func confirmed(_ tag: UInt64, _ multiple: Bool, _ outcome: Outcome) -> Verdict {
@@ -192,7 +206,7 @@ public struct ConfirmTracker<Context: BitwiseCopyable>: ~Copyable {
   private func settlement(
     _ next: UInt64, _ last: UInt64, _ outcome: Outcome, multiple: Bool = false
   ) -> Settlement {
-    Settlement(next: next, last: last, outcome: outcome, multiple: multiple)
+    Settlement(next: next, last: last, outcome: outcome, multiple: multiple, offset: offset)
   }
 
   private func record(_ sequence: UInt64) -> UnsafeMutablePointer<Record>? {

@@ -83,6 +83,7 @@ public struct EventConnectionState: Sendable {
     case drop(wasOpen: Bool, then: Next)
   }
 
+  /// What comes back after a loss: nothing, the login, or what the program had built too.
   public enum Recovery: Equatable, Sendable { case none, connection, topology }
 
   public struct Settings: Sendable {
@@ -145,7 +146,7 @@ public struct EventConnectionState: Sendable {
     readySince = Instant(nanoseconds: 0)
   }
 
-  /// The number of the attempt since the connection was last good, from 1 for the first after a wait.
+  /// The number of the attempt, from 1: since the connection was last ready, or since it was opened.
   public var attempt: UInt32 { backoff.attempts }
 
   /// `random`: any number, evenly spread; used for the jitter of a wait.
@@ -161,7 +162,9 @@ public struct EventConnectionState: Sendable {
 
   private mutating func askedToOpen(at now: Instant) -> Action {
     switch state {
-    case .idle: return .resolve(host: beginTurn(at: now))
+    case .idle:
+      backoff.attemptedAtOnce()
+      return .resolve(host: beginTurn(at: now))
     case .resolving, .connecting, .securing, .handshaking, .recovering, .ready, .waiting, .closing:
       return .refuse(.socketInUse)
     case .closed: return .refuse(.connectionClosed)
@@ -242,7 +245,7 @@ public struct EventConnectionState: Sendable {
   }
 
   private mutating func loggedIn(at now: Instant) -> Action {
-    guard hasBeenReady else { return becomeReady(at: now) }
+    guard hasBeenReady, settings.recovery == .topology else { return becomeReady(at: now) }
     state = .recovering
     deadline = .never
     return .recover
@@ -267,9 +270,10 @@ public struct EventConnectionState: Sendable {
   }
 
   private mutating func connectionLost(_ loss: Loss, at now: Instant, _ random: UInt64) -> Action {
-    if state == .ready, now.nanoseconds(since: readySince) > lastWaitNanoseconds {
-      backoff.reset()
-      refusals = 0
+    if state == .ready {
+      let stood = now.nanoseconds(since: readySince) > lastWaitNanoseconds
+      backoff.succeeded(stood: stood)
+      if stood { refusals = 0 }
     }
     guard mayGoOn(after: loss) else { return end(wasOpen: true) }
     nextHost()

@@ -41,7 +41,8 @@ extension RecoveryPlan {
     case succeeded
     /// declare-ok; the name is copied.
     case queueDeclared(name: amqp_bytes_t)
-    /// channel.close with this reply code instead. The channel is gone.
+    /// channel.close with this reply code instead. The channel of the step is gone. One of the program's is opened again
+    /// by the steps that follow, or lost; either way, what was outstanding on it is lost.
     case refused(replyCode: UInt16)
     /// No number is free for the topology channel.
     case noChannelFree
@@ -76,7 +77,6 @@ extension RecoveryPlan {
     let retryNanoseconds: UInt64
     let patienceNanoseconds: UInt64
     var stage = Stage.done
-    var restoresTopology = true
     var topologyChannelIsOpen = false
     var nextRound = Deadline.never
     /// The channel that the last step went to, for the replies to what the program forgot meanwhile.
@@ -85,8 +85,8 @@ extension RecoveryPlan {
     var limit: Prefetch?
   }
 
-  /// On a new connection. Without `topology` only the channels come back, and consumers are abandoned.
-  public mutating func begin(topology: Bool) {
+  /// On a new connection.
+  public mutating func begin() {
     exchanges.restart()
     queues.restart()
     queues.forEach { $0.firstRefused = nil }
@@ -95,9 +95,8 @@ extension RecoveryPlan {
     channels.forEach { $0.forgetConnection() }
     consumers.restart()
     consumers.forEach { $0.isRefused = false }
-    way.restoresTopology = topology
     way.topologyChannelIsOpen = false
-    way.stage = topology ? .exchanges : .channels
+    way.stage = .exchanges
   }
 
   /// The step to take now: after `begin`, and after each reply. Asking twice is harmless.
@@ -217,7 +216,7 @@ extension RecoveryPlan {
   }
 
   private func isAbandoned(_ consumer: RecordedConsumer) -> Bool {
-    !way.restoresTopology || consumer.isRefused || consumer.queue?.pointee.record.progress == .givenUp
+    consumer.isRefused || consumer.queue?.pointee.record.progress == .givenUp
   }
 
   // MARK: Rounds

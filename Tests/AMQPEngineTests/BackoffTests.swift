@@ -13,9 +13,12 @@ import Testing
     var backoff = Backoff(firstNanoseconds: 100, longestNanoseconds: 1_000)
     #expect(waits(&backoff, 7) == [100, 200, 400, 800, 1_000, 1_000, 1_000])
     #expect(backoff.attempts == 7)
-    backoff.reset()
+    backoff.succeeded(stood: true)
     #expect(backoff.attempts == 0)
     #expect(waits(&backoff, 2) == [100, 200])
+    backoff.succeeded(stood: false)
+    #expect(backoff.attempts == 0)
+    #expect(waits(&backoff, 1) == [400])
   }
 
   @Test func attemptsAreUsedUp() {
@@ -23,8 +26,15 @@ import Testing
     #expect(waits(&backoff, 3) == [1, 1, 1])
     #expect(backoff.next(random: 0) == .exhausted)
     #expect(backoff.next(random: 0) == .exhausted)
-    backoff.reset()
+    backoff.succeeded(stood: false)
     #expect(backoff.next(random: 0) == .wait(nanoseconds: 1))
+  }
+
+  @Test func theVeryFirstAttemptCountsToo() {
+    var backoff = Backoff(firstNanoseconds: 5, longestNanoseconds: 9, attemptLimit: 2)
+    backoff.attemptedAtOnce()
+    #expect(waits(&backoff, 1) == [5])
+    #expect(backoff.next(random: 0) == .exhausted)
   }
 
   @Test func chanceShortensByAtMostItsPercent() {

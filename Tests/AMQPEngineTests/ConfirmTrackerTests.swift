@@ -135,6 +135,26 @@ private func print(of words: String...) -> MessageFingerprint {
     #expect(found == results([6], .acked))
   }
 
+  @Test func theBrokersTagIsTold() {
+    var tracker = Tracker()
+    tracker.publish(2)
+    for (event, tag) in [(.lost, 1), (.ack(deliveryTag: 2, multiple: true), 1)] as [(Tracker.Event, UInt64)] {
+      guard case .settles(var settlement) = tracker.receive(event) else { return }
+      let (one, other) = (tracker.next(&settlement), tracker.next(&settlement))
+      #expect(one?.deliveryTag == tag && other?.deliveryTag == tag + 1)
+      tracker.publish(2)
+    }
+  }
+
+  @Test func anEndByTheProgramIsACancellation() {
+    var tracker = Tracker()
+    tracker.publish(2)
+    let found = tracker.outcomes(.cancelled)
+    #expect(found == results([1, 2], .cancelled))
+    let oldest = tracker.oldestOutstanding
+    #expect(oldest == 3)
+  }
+
   /// The outcomes of a loss are callbacks; while they come, the next connection may confirm already.
   @Test func confirmsWhileALossIsBeingTold() {
     var tracker = Tracker()
