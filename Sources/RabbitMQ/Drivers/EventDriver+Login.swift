@@ -100,7 +100,8 @@ extension EventDriver {
     }
   }
 
-  private func sendStartOk(_ credentials: amqp_event_credentials_t, _ pool: UnsafeMutablePointer<amqp_pool_t>) -> Status {
+  private func sendStartOk(_ credentials: amqp_event_credentials_t, _ pool: UnsafeMutablePointer<amqp_pool_t>) -> Status
+  {
     let mechanism = connection.pointee.options.plain.mechanism
     let response =
       mechanism == AMQP_SASL_METHOD_PLAIN

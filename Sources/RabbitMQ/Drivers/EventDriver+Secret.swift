@@ -26,7 +26,8 @@ struct PendingSecret {
 
 extension EventDriver {
   func updateSecret(
-    _ secret: amqp_bytes_t, reason: amqp_bytes_t, _ done: amqp_event_connection_done?, _ context: UnsafeMutableRawPointer?
+    _ secret: amqp_bytes_t, reason: amqp_bytes_t, _ done: amqp_event_connection_done?,
+    _ context: UnsafeMutableRawPointer?
   ) -> Status {
     let status = operationStatus
     guard status.isOK else { return status }

@@ -146,7 +146,8 @@ struct SendQueue: ~Copyable {
     body: UnsafeRawBufferPointer, channel: UInt16, frameMax: UInt32
   ) -> Status {
     let fragment = max(Int(frameMax), Int(AMQP_FRAME_MIN_SIZE)) &- Frame.overhead
-    let (room, overflow) = body.count.addingReportingOverflow((body.count / fragment &+ 1) &* Frame.overhead &+ headRoom)
+    let (room, overflow) = body.count.addingReportingOverflow(
+      (body.count / fragment &+ 1) &* Frame.overhead &+ headRoom)
     if overflow { return .noMemory }
     // A small message that finds little room may still fit: the encoder says.
     return append(room: room > blockCapacity ? room : smallestRoom) { encoder in

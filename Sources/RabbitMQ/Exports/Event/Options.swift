@@ -51,7 +51,8 @@ public func amqp_event_options_set_url(_ options: OpaquePointer!, _ url: UnsafeP
 }
 
 @_cdecl("amqp_event_options_add_host") @implementation
-public func amqp_event_options_add_host(_ options: OpaquePointer!, _ host: UnsafePointer<CChar>!, _ port: Int32) -> Int32
+public func amqp_event_options_add_host(_ options: OpaquePointer!, _ host: UnsafePointer<CChar>!, _ port: Int32)
+  -> Int32
 {
   guard let host, host.pointee != 0, port >= 0, port <= 65_535 else { return Status.invalidParameter.code }
   return EventOptions.set(options) { outcome($0.pointee.addHost(host, port: port)) }
@@ -72,7 +73,8 @@ public func amqp_event_options_set_login(
 }
 
 @_cdecl("amqp_event_options_set_sasl_external") @implementation
-public func amqp_event_options_set_sasl_external(_ options: OpaquePointer!, _ identity: UnsafePointer<CChar>!) -> Int32 {
+public func amqp_event_options_set_sasl_external(_ options: OpaquePointer!, _ identity: UnsafePointer<CChar>!) -> Int32
+{
   EventOptions.set(options) { options in
     guard EventOptions.set(&options.pointee.identity, to: identity) else { return .noMemory }
     options.pointee.plain.mechanism = AMQP_SASL_METHOD_EXTERNAL
@@ -174,7 +176,8 @@ public func amqp_event_options_set_recovery(_ options: OpaquePointer!, _ recover
 }
 
 @_cdecl("amqp_event_options_set_write_limits") @implementation
-public func amqp_event_options_set_write_limits(_ options: OpaquePointer!, _ high: Int, _ low: Int, _ max: Int) -> Int32 {
+public func amqp_event_options_set_write_limits(_ options: OpaquePointer!, _ high: Int, _ low: Int, _ max: Int) -> Int32
+{
   // A `size_t` beyond `Int.max` arrives as a negative number.
   EventOptions.set(options, if: low >= 0 && low <= high && high <= max) {
     ($0.highWater, $0.lowWater, $0.mostWaiting) = (high, low, max)
