@@ -545,7 +545,8 @@ typedef void (*amqp_event_work)(amqp_event_connection_t *connection, void *ctx);
 /**
  * Runs a piece of work on the thread of the loop, in the order of the posts.
  * The one function that any thread may call. It runs exactly once, at the
- * latest when the connection is freed, before its `on_closed`.
+ * latest when the connection is freed; when `on_closed` has come, perhaps not
+ * before. A connection that is not closed keeps its loop running for it.
  * @return AMQP_STATUS_OK; AMQP_STATUS_UNEXPECTED_STATE: is being freed. The
  *         caller makes sure that the connection is not gone altogether.
  */

@@ -100,14 +100,14 @@ public struct FrameAssembler: ~Copyable {
     isBorrowed = true
   }
 
-  /// Leaves the buffer of the reader's. False when there is no memory for what is left in it: the stream cannot go on.
+  /// Leaves the buffer of the reader's, and has none of its own unless something is left. False when there is no memory for what is left in it: the stream cannot go on.
   public mutating func settle() -> Bool {
-    guard isBorrowed else { return true }
     let count = bufferedBytes
     guard count > 0 else {
-      leaveBorrowed()
+      dropMemory()
       return true
     }
+    guard isBorrowed else { return true }
     guard let own = malloc(count) else { return false }
     if let memory { memcpy(own, memory + consumed, count) }
     (memory, capacity, consumed, end) = (own, count, 0, count)
@@ -118,11 +118,12 @@ public struct FrameAssembler: ~Copyable {
   /// Forgets what has arrived, and has no memory any more.
   public mutating func abandon() {
     reset()
-    if isBorrowed { leaveBorrowed() } else { free(memory) }
-    (memory, capacity) = (nil, 0)
+    dropMemory()
   }
 
-  private mutating func leaveBorrowed() {
+  /// There is nothing in it.
+  private mutating func dropMemory() {
+    if !isBorrowed { free(memory) }
     isBorrowed = false
     (memory, capacity, consumed, end) = (nil, 0, 0, 0)
   }

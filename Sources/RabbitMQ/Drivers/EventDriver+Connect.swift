@@ -81,26 +81,30 @@ extension EventDriver {
   func connectNext(at now: Instant) {
     closeSocket()
     connection.pointee.addressDeadline = .never
-    let left = connection.pointee.addresses.left
-    let hostDeadline = connection.pointee.life.deadline
-    switch connection.pointee.addresses.connect() {
-    case .exhausted:
-      let errno = connection.pointee.lastErrno
-      lost(errno == 0 ? EventError(.timeout, canRetry: true) : EventError(errno: errno), at: now)
-    case .failed(let errno):
-      connection.pointee.lastErrno = errno
-      connectNext(at: now)
-    case .connected(let descriptor):
-      adopt(descriptor, at: now)
-    case .underWay(let descriptor):
-      connection.pointee.tcp = TCPTransport(descriptor: descriptor)
-      if left > 1, !hostDeadline.isNever {
-        connection.pointee.addressDeadline = Deadline(
-          now.adding(nanoseconds: hostDeadline.remaining(from: now) / left))
+    while true {
+      let left = connection.pointee.addresses.left
+      switch connection.pointee.addresses.connect() {
+      case .failed(let errno):
+        connection.pointee.lastErrno = errno
+      case .exhausted:
+        let errno = connection.pointee.lastErrno
+        return lost(errno == 0 ? EventError(.timeout) : EventError(errno: errno), at: now)
+      case .connected(let descriptor):
+        return adopt(descriptor, at: now)
+      case .underWay(let descriptor):
+        return awaitConnection(descriptor, among: left, at: now)
       }
-      guard watch(descriptor), awaitRoom() else { return lost(.noMemory, at: now) }
-      arm(now)
     }
+  }
+
+  private func awaitConnection(_ descriptor: Int32, among left: UInt64, at now: Instant) {
+    connection.pointee.tcp = TCPTransport(descriptor: descriptor)
+    let deadline = connection.pointee.life.deadline
+    if left > 1, !deadline.isNever {
+      connection.pointee.addressDeadline = Deadline(now.adding(nanoseconds: deadline.remaining(from: now) / left))
+    }
+    guard watch(descriptor), awaitRoom() else { return lost(.noMemory, at: now) }
+    arm(now)
   }
 
   /// The socket is writable for the first time.
@@ -140,7 +144,7 @@ extension EventDriver {
       stopAwaitingRoom()
       note(.secured, at: now)
     case .failed(let status):
-      var error = EventError(status, canRetry: true)
+      var error = EventError(status)
       error.kind = AMQP_EVENT_ERROR_TLS
       lost(error, at: now)
     case .wouldBlock(let interest):

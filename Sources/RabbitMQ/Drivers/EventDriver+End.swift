@@ -62,6 +62,7 @@ extension EventDriver {
 
   /// Leaves nothing of a connection or of an attempt to have one. The program hears nothing.
   private func tearDown() {
+    connection.pointee.epoch &+= 1
     connection.pointee.isReceiving = false
     connection.pointee.isLoggedIn = false
     connection.pointee.isBlocked = false

@@ -75,10 +75,7 @@ extension EventDriver {
     guard let close = method.decoded?.load(as: amqp_connection_close_t.self) else { return lost(.badAMQPData, at: now) }
     var closeOk = amqp_connection_close_ok_t()
     if connection.pointee.queue.encode(&closeOk, channel: 0, frameMax: 0).isOK { writeLast(now) }
-    let loss = Loss.refusedByServer(replyCode: close.reply_code)
-    var error = EventError(close, canRetry: loss.retry != .pointless)
-    error.cause = loss
-    lost(error, at: now)
+    lost(EventError(close, .refusedByServer(replyCode: close.reply_code)), at: now)
   }
 
   // MARK: What goes

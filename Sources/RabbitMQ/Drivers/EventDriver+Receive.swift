@@ -127,9 +127,6 @@ extension EventDriver {
     if connection.pointee.queue.encode(&closeOk, channel: 0, frameMax: 0).isOK { writeLast(now) }
     // Both sides said goodbye at once.
     if state == .closing { return note(.closeOk, at: now) }
-    let loss = Loss.closedByServer(replyCode: close.reply_code)
-    var error = EventError(close, canRetry: loss.retry != .pointless)
-    error.cause = loss
-    lost(error, at: now)
+    lost(EventError(close, .closedByServer(replyCode: close.reply_code)), at: now)
   }
 }

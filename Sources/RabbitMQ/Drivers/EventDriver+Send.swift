@@ -56,9 +56,9 @@ extension EventDriver {
         connection.pointee.counters.bytesSent &+= UInt64(truncatingIfNeeded: sent)
         budget &-= sent
       case .wouldBlock:
-        return awaitRoom() ? .whatFits : .failed(EventError(.noMemory, canRetry: true))
+        return awaitRoom() ? .whatFits : .failed(EventError(.noMemory))
       case .closed:
-        return .failed(EventError(.connectionClosed, canRetry: true))
+        return .failed(EventError(.connectionClosed))
       case .failed(let errno):
         return .failed(EventError(errno: errno, transport.status(of: errno)))
       }
@@ -66,21 +66,23 @@ extension EventDriver {
     if connection.pointee.queue.isEmpty {
       stopAwaitingRoom()
     } else if !awaitRoom() {
-      return .failed(EventError(.noMemory, canRetry: true))
+      return .failed(EventError(.noMemory))
     }
     return .whatFits
   }
 
   /// The broker may have said why before it closed: what it said still lies in the socket.
   private func sendFailed(_ error: EventError, at now: Instant) {
+    let epoch = connection.pointee.epoch
     receive()
-    lost(error, at: now)
+    if connection.pointee.epoch == epoch { lost(error, at: now) }
   }
 
   /// libevent says that the socket has room again.
   func roomHasCome() {
     stopAwaitingRoom()
-    flush()
+    // TLS may have something of its own to write, an answer to new keys: it does so before it reads.
+    if connection.pointee.queue.isEmpty { receive() } else { flush() }
   }
 
   /// Bodies that were published by reference and are written go back to the program.
@@ -103,7 +105,7 @@ extension EventDriver {
       // A loop that was busy for long finds what came meanwhile in the socket.
       receive()
       guard connection.pointee.isLoggedIn, connection.pointee.monitor.deathDeadline.hasPassed(at: now) else { return }
-      lost(EventError(.heartbeatTimeout, canRetry: true), at: now)
+      lost(EventError(.heartbeatTimeout), at: now)
     }
   }
 }

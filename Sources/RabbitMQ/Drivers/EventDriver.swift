@@ -171,7 +171,7 @@ struct EventDriver {
   // MARK: Life
 
   /// Tells the machine what has happened, and does what follows. From the loop alone.
-  func note(_ event: EventConnectionState.Event, at now: Instant, _ error: EventError = EventError(.timeout)) {
+  func note(_ event: EventConnectionState.Event, at now: Instant, _ error: EventError = EventError(.timeout, canRetry: true)) {
     guard !connection.pointee.isDoomed else { return }
     let random = connection.pointee.random.next()
     let action = connection.pointee.life.receive(event, at: now, random: random)
@@ -181,8 +181,13 @@ struct EventDriver {
     arm(Clock.now())
   }
 
-  func lost(_ error: EventError, at now: Instant) { note(.lost(error.loss), at: now, error) }
-  func lost(_ status: Status, at now: Instant) { lost(EventError(status, canRetry: true), at: now) }
+  func lost(_ status: Status, at now: Instant) { lost(EventError(status), at: now) }
+
+  func lost(_ error: EventError, at now: Instant) {
+    var error = error
+    error.canRetry = error.loss.retry != .pointless
+    note(.lost(error.loss), at: now, error)
+  }
 
   private func perform(_ action: EventConnectionState.Action, _ error: EventError, at now: Instant) {
     switch action {
@@ -229,7 +234,7 @@ struct EventDriver {
     note(.time, at: now)
     if connection.pointee.isLoggedIn { serviceHeartbeat(now) }
     if connection.pointee.addressDeadline.hasPassed(at: now) { connectNext(at: now) }
-    if blockedDeadline.hasPassed(at: now) { lost(EventError(.timeout, canRetry: true), at: now) }
+    if blockedDeadline.hasPassed(at: now) { lost(.timeout, at: now) }
     let secrets = secretDeadlines(at: now)
     let channels = channelDeadlines(at: now)
     guard !connection.pointee.isDoomed else { return }

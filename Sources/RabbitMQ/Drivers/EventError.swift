@@ -39,9 +39,11 @@ struct EventError {
     osError = errno
   }
 
-  init(_ close: amqp_connection_close_t, canRetry: Bool) {
-    self.init(.connectionClosed, canRetry: canRetry)
+  /// connection.close of the broker, and what it means to the engine.
+  init(_ close: amqp_connection_close_t, _ cause: Loss) {
+    self.init(.connectionClosed)
     kind = AMQP_EVENT_ERROR_CONNECTION_CLOSE
+    self.cause = cause
     (replyCode, classID, methodID) = (close.reply_code, close.class_id, close.method_id)
     replyText = close.reply_text
   }

@@ -45,6 +45,8 @@ struct EventConnection: ~Copyable {
   var isBlocked = false
   var blockedSince = Instant(nanoseconds: 0)
 
+  /// Counts the streams that came to their end.
+  var epoch: UInt32 = 0
   /// Frames may come, and are to be handled.
   var isReceiving = false
   /// From open-ok to the end of the connection.
