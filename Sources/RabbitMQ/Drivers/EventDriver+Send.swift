@@ -95,17 +95,19 @@ extension EventDriver {
   // MARK: Heartbeats
 
   func serviceHeartbeat(_ now: Instant) {
-    switch connection.pointee.monitor.check(at: now, sendPending: !connection.pointee.queue.isEmpty) {
-    case .idle: break
-    case .sendHeartbeat:
+    // What waits to be written serves as one.
+    if connection.pointee.monitor.nextSend.hasPassed(at: now), connection.pointee.queue.isEmpty {
       guard connection.pointee.queue.encodeHeartbeat().isOK else { return lost(.noMemory, at: now) }
       connection.pointee.counters.heartbeatsSent &+= 1
       flush()
-    case .peerDead:
-      // A loop that was busy for long finds what came meanwhile in the socket.
-      receive()
-      guard connection.pointee.isLoggedIn, connection.pointee.monitor.deathDeadline.hasPassed(at: now) else { return }
-      lost(EventError(.heartbeatTimeout), at: now)
     }
+    guard isPeerSilent(at: now) else { return }
+    // A loop that was busy for long finds what came meanwhile in the socket.
+    receive()
+    if isPeerSilent(at: now) { lost(.heartbeatTimeout, at: now) }
+  }
+
+  private func isPeerSilent(at now: Instant) -> Bool {
+    connection.pointee.isLoggedIn && connection.pointee.monitor.deathDeadline.hasPassed(at: now)
   }
 }
