@@ -171,6 +171,7 @@ struct EventDriver {
   // MARK: Life
 
   /// Tells the machine what has happened, and does what follows. From the loop alone.
+  @inline(never)
   func note(_ event: EventConnectionState.Event, at now: Instant, _ error: EventError = EventError(.timeout, canRetry: true)) {
     guard !connection.pointee.isDoomed else { return }
     let random = connection.pointee.random.next()
@@ -181,14 +182,17 @@ struct EventDriver {
     arm(Clock.now())
   }
 
+  @inline(never)
   func lost(_ status: Status, at now: Instant) { lost(EventError(status), at: now) }
 
+  @inline(never)
   func lost(_ error: EventError, at now: Instant) {
     var error = error
     error.canRetry = error.loss.retry != .pointless
     note(.lost(error.loss), at: now, error)
   }
 
+  @inline(never)
   private func perform(_ action: EventConnectionState.Action, _ error: EventError, at now: Instant) {
     switch action {
     case .none, .refuse: break
@@ -242,6 +246,7 @@ struct EventDriver {
   }
 
   /// Sets the timer for the first of all that is due, unless it goes off before anyway.
+  @inline(never)
   func arm(_ now: Instant, _ others: Deadline = .never) {
     guard !connection.pointee.isDoomed else { return }
     var first = min(connection.pointee.life.deadline, connection.pointee.addressDeadline, others)
