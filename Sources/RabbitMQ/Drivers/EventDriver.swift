@@ -172,7 +172,9 @@ struct EventDriver {
 
   /// Tells the machine what has happened, and does what follows. From the loop alone.
   @inline(never)
-  func note(_ event: EventConnectionState.Event, at now: Instant, _ error: EventError = EventError(.timeout, canRetry: true)) {
+  func note(
+    _ event: EventConnectionState.Event, at now: Instant, _ error: EventError = EventError(.timeout, canRetry: true)
+  ) {
     guard !connection.pointee.isDoomed else { return }
     let random = connection.pointee.random.next()
     let action = connection.pointee.life.receive(event, at: now, random: random)
