@@ -14,6 +14,7 @@ extension EventDriver {
     connection.pointee.tuning = .beforeTune
     connection.pointee.isReceiving = true
     guard connection.pointee.queue.encodeProtocolHeader().isOK else { return lost(.noMemory, at: now) }
+    if isTraced { traceSent(since: 0) }
     flush()
   }
 
@@ -74,7 +75,7 @@ extension EventDriver {
   private func refused(_ method: amqp_method_t, at now: Instant) {
     guard let close = method.decoded?.load(as: amqp_connection_close_t.self) else { return lost(.badAMQPData, at: now) }
     var closeOk = amqp_connection_close_ok_t()
-    if connection.pointee.queue.encode(&closeOk, channel: 0, frameMax: 0).isOK { writeLast(now) }
+    if send(&closeOk, channel: 0).isOK { writeLast(now) }
     lost(EventError(close, .refusedByServer(replyCode: close.reply_code)), at: now)
   }
 

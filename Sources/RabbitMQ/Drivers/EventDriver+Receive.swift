@@ -52,6 +52,7 @@ extension EventDriver {
       let tuning = connection.pointee.tuning
       switch connection.pointee.assembler.next(frameMax: tuning.frameMax, channelMax: tuning.highestChannel) {
       case .frame(let view):
+        if isTraced { traceReceived(view) }
         if view.channel != 0 {
           let status = channelFrame(view, now)
           if !status.isOK { lost(status, at: now) }
@@ -124,7 +125,7 @@ extension EventDriver {
 
   private func closedByBroker(_ close: amqp_connection_close_t, at now: Instant) {
     var closeOk = amqp_connection_close_ok_t()
-    if connection.pointee.queue.encode(&closeOk, channel: 0, frameMax: 0).isOK { writeLast(now) }
+    if send(&closeOk, channel: 0).isOK { writeLast(now) }
     // Both sides said goodbye at once.
     if state == .closing { return note(.closeOk, at: now) }
     lost(EventError(close, .closedByServer(replyCode: close.reply_code)), at: now)

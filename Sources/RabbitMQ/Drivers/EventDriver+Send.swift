@@ -15,9 +15,12 @@ extension EventDriver {
   /// Encodes a method; it leaves at the end of the turn.
   @inline(__always)
   func send<Method: WireMethod>(_ method: inout Method, channel: UInt16) -> Status {
+    let before = connection.pointee.queue.count
     let status = connection.pointee.queue.encode(
       &method, channel: channel, frameMax: connection.pointee.tuning.frameMax)
-    if status.isOK { scheduleTurn() }
+    guard status.isOK else { return status }
+    if isTraced { traceSent(since: before) }
+    scheduleTurn()
     return status
   }
 
@@ -98,6 +101,7 @@ extension EventDriver {
     // What waits to be written serves as one.
     if connection.pointee.monitor.nextSend.hasPassed(at: now), connection.pointee.queue.isEmpty {
       guard connection.pointee.queue.encodeHeartbeat().isOK else { return lost(.noMemory, at: now) }
+      if isTraced { traceSent(since: 0) }
       connection.pointee.counters.heartbeatsSent &+= 1
       flush()
     }

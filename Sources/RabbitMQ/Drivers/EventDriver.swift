@@ -106,7 +106,9 @@ struct EventDriver {
 
   /// The state changes at once; what follows is for the loop to do.
   private func ask(_ event: EventConnectionState.Event) -> Status {
+    let before = state
     let action = connection.pointee.life.receive(event, at: Clock.now())
+    if isTraced { trace(before, event, EventError(.cancelled)) }
     if case .refuse = action { return .unexpectedState }
     connection.pointee.pendingAction = action
     scheduleTurn()
@@ -177,7 +179,9 @@ struct EventDriver {
   ) {
     guard !connection.pointee.isDoomed else { return }
     let random = connection.pointee.random.next()
+    let before = state
     let action = connection.pointee.life.receive(event, at: now, random: random)
+    if isTraced { trace(before, event, error) }
     if case .none = action { return }
     connection.pointee.pendingAction = .none
     perform(action, error, at: now)

@@ -276,6 +276,24 @@ struct SendQueue: ~Copyable {
     last = piece
   }
 
+  /// The frames that were appended last, so many octets of them: whole, as far as they lie in one piece.
+  func forEachFrame(inLast octetCount: Int, _ use: (FrameView) -> Void) {
+    guard let last, octetCount > 0, octetCount <= last.pointee.end else { return }
+    let start = last.pointee.octets + (last.pointee.end &- octetCount)
+    let octets = UnsafeRawBufferPointer(start: start, count: octetCount)
+    var at = 0
+    while at &+ Frame.headerSize <= octets.count {
+      let type = octets[at]
+      if type == Frame.protocolHeaderType { return use(FrameView(type: type, channel: 0, payload: octets)) }
+      let channel = UInt16(bigEndian: octets.loadUnaligned(fromByteOffset: at &+ 1, as: UInt16.self))
+      let size = Int(UInt32(bigEndian: octets.loadUnaligned(fromByteOffset: at &+ 3, as: UInt32.self)))
+      at &+= Frame.headerSize
+      guard size <= octets.count &- at else { return }
+      use(FrameView(type: type, channel: channel, payload: UnsafeRawBufferPointer(rebasing: octets[at..<(at &+ size)])))
+      at &+= size &+ Frame.footerSize
+    }
+  }
+
   // MARK: Taking back
 
   struct Mark {

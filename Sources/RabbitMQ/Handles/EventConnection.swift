@@ -77,6 +77,7 @@ struct EventConnection: ~Copyable {
   var channels = ChannelTable()
   var secrets = SecretQueue()
   var counters = EventCounters()
+  var trace = Trace()
   /// Of the last loss; its text lies behind it.
   var lastError: UnsafeMutablePointer<amqp_event_error_t>?
   /// Holds the server's properties from login to loss.
@@ -154,6 +155,11 @@ extension EventConnection {
   private static func prepare(_ connection: Handle) -> Bool {
     let seed = Clock.now().nanoseconds ^ UInt64(truncatingIfNeeded: UInt(bitPattern: connection))
     connection.pointee.random = RandomSource(seed: seed)
+    connection.pointee.trace = Trace(to: Settings.current.trace)
+    if let callback = connection.pointee.options.plain.trace {
+      let context = connection.pointee.options.plain.traceContext
+      connection.pointee.trace.set(callback, owner: OpaquePointer(connection), context: context)
+    }
     if connection.pointee.options.plain.isSecure {
       guard let tls = connection.pointee.options.makeTLS() else { return false }
       connection.pointee.tls = tls
