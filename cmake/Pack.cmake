@@ -42,7 +42,7 @@ find_program(DPKG_SHLIBDEPS_EXECUTABLE dpkg-shlibdeps)
 if(DPKG_SHLIBDEPS_EXECUTABLE)
   set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 else()
-  set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6, libssl3")
+  set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6, libssl3, libevent-core-2.1-7")
 endif()
 # The loader's cache, brought up to date after installing and removing.
 file(WRITE "${PROJECT_BINARY_DIR}/package/triggers" "activate-noawait ldconfig\n")
