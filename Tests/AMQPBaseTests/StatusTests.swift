@@ -36,6 +36,14 @@ private let facts: [(status: Status, constant: amqp_status_enum, code: Int32, te
   (.sslUnimplemented, AMQP_STATUS_SSL_UNIMPLEMENTED, -517, "SSL API is not implemented"),
 ]
 
+/// Of amqp_event.h.
+private let eventFacts: [(status: Status, code: Int32, text: String)] = [
+  (.full, -0x300, "too much waits to be sent"),
+  (.stale, -0x301, "delivery tag from before a recovery"),
+  (.refused, -0x302, "refused by the broker"),
+  (.cancelled, -0x303, "cancelled"),
+]
+
 @Suite struct StatusTests {
   @Test func numbersAreThoseOfTheCAPI() {
     for fact in facts {
@@ -47,6 +55,10 @@ private let facts: [(status: Status, constant: amqp_status_enum, code: Int32, te
 
   @Test func wordsAreThoseOfTheCAPI() {
     for fact in facts { #expect(text(fact.status.text) == fact.text) }
+    for fact in eventFacts {
+      #expect(fact.status.code == fact.code)
+      #expect(text(fact.status.text) == fact.text)
+    }
   }
 
   @Test func theHeaderNamesNoOtherValue() {
@@ -60,7 +72,7 @@ private let facts: [(status: Status, constant: amqp_status_enum, code: Int32, te
   }
 
   @Test func otherNumbersHaveWordsToo() {
-    let known = Set(facts.map(\.code))
+    let known = Set(facts.map(\.code)).union(eventFacts.map(\.code))
     for code in Int32(-0x400)...0x400 where !known.contains(code) {
       #expect(text(Status(code).text) == "(unknown error)", "\(code)")
     }
