@@ -55,10 +55,17 @@ public struct Chain<Record: BitwiseCopyable>: ~Copyable {
   }
 
   public mutating func remove(_ link: Position) {
+    detach(link)
+    free(link)
+  }
+
+  /// Takes a record out and leaves its block, which is the caller's from then on: `release` frees it.
+  public mutating func detach(_ link: Position) {
     let (previous, next) = (link.pointee.previous, link.pointee.next)
     if let previous { previous.pointee.next = next } else { first = next }
     if let next { next.pointee.previous = previous } else { last = previous }
     count &-= 1
-    free(link)
   }
+
+  public static func release(_ link: Position) { free(link) }
 }
