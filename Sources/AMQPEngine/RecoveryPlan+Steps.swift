@@ -127,7 +127,9 @@ extension RecoveryPlan {
       guard let consumer = consumers.seek() else { return enter(.prefetch) }
       return step(for: consumer.pointee.record)
     case .prefetch:
-      let channel = channels.firstWhere { $0.progress == .restored && $0.restoredConsumerPrefetch != $0.consumerPrefetch }
+      let channel = channels.firstWhere {
+        $0.progress == .restored && $0.restoredConsumerPrefetch != $0.consumerPrefetch
+      }
       guard let channel else { return endRound(at: now) }
       return limit(channel.pointee.record.number, to: channel.pointee.record.consumerPrefetch)
     case .waiting:
@@ -285,10 +287,7 @@ extension RecoveryPlan {
       // Refused to open a channel: nothing to build with.
       guard way.topologyChannelIsOpen else { return giveUpTopology() }
       way.topologyChannelIsOpen = false
-      let mayComeBack = queues.current?.pointee.record.mayComeBack(
-        after: replyCode, at: now, way.patienceNanoseconds)
-      passTopology(mayComeBack == true ? .deferred : .givenUp)
-      return mayComeBack == true ? .deferred : .givenUp
+      return refusedTopology(replyCode, at: now)
     case .topologyEnd:
       way.topologyChannelIsOpen = false
       return .proceed
@@ -303,6 +302,19 @@ extension RecoveryPlan {
     case .waiting, .done:
       return .proceed
     }
+  }
+
+  private mutating func refusedTopology(_ replyCode: UInt16, at now: Instant) -> Outcome {
+    if let queue = queues.current,
+      queue.pointee.record.mayComeBack(after: replyCode, at: now, way.patienceNanoseconds)
+    {
+      queues.pass(.deferred)
+      return .deferred
+    }
+    // What the program gave up meanwhile is no news to it.
+    let isForgotten = exchanges.current == nil && queues.current == nil && bindings.current == nil
+    passTopology(.givenUp)
+    return isForgotten ? .proceed : .givenUp
   }
 
   private mutating func rebuild(_ number: UInt16) {

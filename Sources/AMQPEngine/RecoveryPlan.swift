@@ -83,7 +83,7 @@ public struct RecoveryPlan: ~Copyable {
     var method = method
     method.arguments = amqp_table_t(num_entries: 0, entries: nil)
     guard let size = Copy.size(method.exchange, method.type, arguments: arguments) else { return .invalidParameter }
-    let record = RecordedExchange(method: method, arguments: .empty, progress: .restored)
+    let record = RecordedExchange(method: method, arguments: .empty, isUnused: false, progress: .restored)
     guard let link = exchanges.append(record, extraCount: size) else { return .noMemory }
     var copy = Copy(to: Chain.extra(of: link))
     link.pointee.record.method.exchange = copy.add(method.exchange)
@@ -95,16 +95,9 @@ public struct RecoveryPlan: ~Copyable {
   }
 
   public mutating func exchangeDeleted(_ name: amqp_bytes_t) {
-    var next = bindings.first
-    while let binding = next {
-      next = binding.pointee.next
-      let record = binding.pointee.record
-      if record.source.hasSameBytes(as: name) || !record.isOfQueue && record.destination.hasSameBytes(as: name) {
-        bindings.remove(binding)
-      }
-    }
-    // Last, for `name` may be its own.
+    forgetBindings(ofExchange: name)
     if let exchange = exchange(name) { exchanges.remove(exchange) }
+    forgetUnusedExchanges()
   }
 
   // MARK: Queues
@@ -136,7 +129,9 @@ public struct RecoveryPlan: ~Copyable {
     while let binding = bindings.firstWhere({ $0.isOfQueue && $0.destination.hasSameBytes(as: name) }) {
       forget(binding)
     }
+    // Last, for `name` may be its own.
     if let queue = queue(name) { queues.remove(queue) }
+    forgetUnusedExchanges()
   }
 
   // MARK: Bindings
@@ -247,15 +242,31 @@ extension RecoveryPlan {
 
   private mutating func unbound(_ wanted: RecordedBinding) {
     if let known = binding(wanted) { forget(known) }
+    forgetUnusedExchanges()
   }
 
-  /// With an auto-delete exchange whose last binding it was.
+  /// Marks an auto-delete exchange whose last binding it was.
   private mutating func forget(_ binding: Chain<RecordedBinding>.Position) {
     let source = exchange(binding.pointee.record.source)
     bindings.remove(binding)
     guard let source, source.pointee.record.method.auto_delete != 0 else { return }
     let name = source.pointee.record.method.exchange
-    if bindings.firstWhere({ $0.source.hasSameBytes(as: name) }) == nil { exchangeDeleted(name) }
+    source.pointee.record.isUnused = bindings.firstWhere({ $0.source.hasSameBytes(as: name) }) == nil
+  }
+
+  private mutating func forgetBindings(ofExchange name: amqp_bytes_t) {
+    while let binding = bindings.firstWhere({ $0.source.hasSameBytes(as: name) }) { bindings.remove(binding) }
+    while let binding = bindings.firstWhere({ !$0.isOfQueue && $0.destination.hasSameBytes(as: name) }) {
+      forget(binding)
+    }
+  }
+
+  /// One may leave the next without a binding, however long a chain of them is.
+  private mutating func forgetUnusedExchanges() {
+    while let exchange = exchanges.firstWhere({ $0.isUnused }) {
+      forgetBindings(ofExchange: exchange.pointee.record.method.exchange)
+      exchanges.remove(exchange)
+    }
   }
 
   /// With an auto-delete queue whose last consumer it was.

@@ -23,6 +23,8 @@ public struct RecordedExchange: RecoveryRecord {
   public internal(set) var method: amqp_exchange_declare_t
   /// An encoded field table.
   public internal(set) var arguments: amqp_bytes_t
+  /// An auto-delete exchange that has lost its last binding.
+  var isUnused: Bool
   var progress: RecoveryProgress
 }
 

@@ -273,7 +273,7 @@ private func print(of words: String...) -> MessageFingerprint {
 
   @Test func fingerprintsTellMessagesApart() {
     var all: [MessageFingerprint] = []
-    let bodies = ["", "a", "b", "abcdefgh", "abcdefgi", "abcdefgha", "abcdefghabcdefgh", String(repeating: "x", count: 999)]
+    let bodies = ["", "a", "b", "abcdefgh", "abcdefgi", "abcdefgha", "abcdefghabcdefgh", "abcdefghabcdefgz"]
     for body in bodies {
       for key in ["", "k", "abcdefgh"] { all.append(print(of: "exchange", key, body)) }
     }
