@@ -61,7 +61,9 @@ extension EventDriver {
         }
       case .protocolHeader: loginReceived(.protocolHeader, at: now)
       case .malformed: lost(.badAMQPData, at: now)
-      case .incomplete: return true
+      case .incomplete:
+        if keepContent() { return true }
+        lost(.noMemory, at: now)
       }
     }
     return false

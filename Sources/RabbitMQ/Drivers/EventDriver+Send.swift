@@ -33,6 +33,7 @@ extension EventDriver {
     let written = write(now)
     giveBackBodies()
     if case .failed(let error) = written { return sendFailed(error, at: now) }
+    channelsWritten()
     guard !connection.pointee.isDoomed else { return }
     arm(now)
     if wasAboveLow, connection.pointee.queue.count <= connection.pointee.options.plain.lowWater {

@@ -75,6 +75,12 @@ struct EventConnection: ~Copyable {
   var lastDeferred: Deferred.Link?
 
   var channels = ChannelTable()
+  /// The one that the last frame was for.
+  var latestChannel: EventChannel.Handle?
+  /// Of all channels together.
+  var drains = 0
+  var plan = RecoveryPlan(retryNanoseconds: recoveryRetryNanoseconds, patienceNanoseconds: recoveryPatienceNanoseconds)
+  var recovery = EventRecovery()
   var secrets = SecretQueue()
   var counters = EventCounters()
   var trace = Trace()
@@ -96,6 +102,10 @@ struct EventConnection: ~Copyable {
     queue = SendQueue(spares: withUnsafeMutablePointer(to: &hub.pointee.spares) { $0 })
   }
 }
+
+/// How often, and for how long in all, a queue is asked for that is away for a while after a loss.
+private let recoveryRetryNanoseconds: UInt64 = 500_000_000
+private let recoveryPatienceNanoseconds: UInt64 = 120_000_000_000
 
 /// libevent's objects of a connection; NULL before they are made.
 struct EventSet {
