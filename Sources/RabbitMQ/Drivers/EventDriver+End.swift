@@ -46,6 +46,7 @@ extension EventDriver {
       endSecrets(error)
       channelsLost(error, isRecoverable: true)
     }
+    if isEnd { EventHub.settle(connection, in: connection.pointee.hub) }
     guard !connection.pointee.isDoomed else { return }
     switch next {
     case .wait, .resolve:

@@ -178,9 +178,25 @@ extension EventHub {
     hub.pointee.turn.give()
   }
 
-  /// Runs what was posted to one connection.
+  /// Runs what was posted to one connection so far.
   static func settle(_ connection: EventConnection.Handle, in hub: Handle) {
-    while let post = takePost(from: hub, of: connection) { post.pointee.work(post) }
+    guard let last = latestPost(of: connection, in: hub) else { return }
+    while let post = takePost(from: hub, of: connection) {
+      let isLast = post == last
+      post.pointee.work(post)
+      if isLast { return }
+    }
+  }
+
+  private static func latestPost(of connection: EventConnection.Handle, in hub: Handle) -> Post.Link? {
+    guard hub.pointee.turn.take(until: .never) else { return nil }
+    defer { hub.pointee.turn.give() }
+    var (latest, next): (Post.Link?, Post.Link?) = (nil, hub.pointee.firstPost)
+    while let post = next {
+      if post.pointee.connection == connection { latest = post }
+      next = post.pointee.next
+    }
+    return latest
   }
 
   private static func woken(_ argument: UnsafeMutableRawPointer?) {
