@@ -123,7 +123,12 @@ void peer_send_heartbeat(peer_link *link);
 /* Content header of class basic. `properties` = flags and list, encoded; NULL = no property. */
 void peer_send_header(peer_link *link, uint16_t channel, uint64_t body_size, const void *properties, size_t size);
 void peer_send_body(peer_link *link, uint16_t channel, const void *body, size_t size);   /* in frames that fit frame_max */
-void peer_send_deliver(peer_link *link, uint16_t channel, uint64_t delivery_tag);         /* the method alone */
+/* The method alone, for the consumer that was answered last. */
+void peer_send_deliver(peer_link *link, uint16_t channel, uint64_t delivery_tag);
+const char *peer_consumer_tag(const peer_link *link);
+/* basic.return with its content, and a delivery of a get. */
+void peer_return(peer_link *link, uint16_t channel, uint16_t code, const char *text, const void *body, size_t size);
+void peer_get_ok(peer_link *link, uint16_t channel, uint64_t delivery_tag, uint32_t left, const void *body, size_t size);
 void peer_deliver(peer_link *link, uint16_t channel, uint64_t delivery_tag, const void *body, size_t size);
 void peer_send_ack(peer_link *link, uint16_t channel, uint64_t delivery_tag, int multiple);
 void peer_send_connection_close(peer_link *link, uint16_t code, const char *text);
@@ -132,6 +137,10 @@ void peer_send_channel_close(peer_link *link, uint16_t channel, uint16_t code, c
 /* Collects what is sent between the two into one write, so that the client finds it all at once. */
 void peer_cork(peer_link *link);
 void peer_uncork(peer_link *link);
+/* Ends the collecting, sends nothing, and hands out what was collected: valid until the next peer_cork. */
+uint8_t *peer_corked(peer_link *link, size_t *size);
+/* Sends in pieces of that size, each in a segment of its own. */
+void peer_send_pieces(peer_link *link, const uint8_t *bytes, size_t size, size_t piece);
 
 void peer_set_receive_buffer(peer_link *link, int bytes);  /* small: a client that is not read blocks soon */
 void peer_watch(peer_link *link);             /* the client's longest silence counts from now */
@@ -139,6 +148,9 @@ void peer_set_recording(peer_link *link, int on);   /* off for bulk traffic: cou
 void peer_reached(peer_link *link, int stage);
 int peer_await_go(peer_link *link, int milliseconds);   /* doing nothing meanwhile */
 int peer_serve_until_go(peer_link *link, int flags, int milliseconds);
+/* The stream ends after so many more bytes of this connection, by FIN or by RST, wherever in a frame that is. */
+void peer_cut_after(peer_link *link, size_t bytes, int by_reset);
+int peer_was_cut(const peer_link *link);
 void peer_end(peer_link *link);               /* FIN, then takes what still comes */
 void peer_half_close(peer_link *link);        /* FIN alone */
 void peer_reset(peer_link *link);             /* RST */

@@ -17,11 +17,14 @@ struct peer_link {
   uint8_t *current;            /* payload of the last method frame */
   size_t current_size, current_capacity;
   uint16_t current_channel;
+  char consumer_tag[256];      /* of the last basic.consume that was answered; "": none yet */
   uint64_t *missing;           /* per channel: body bytes still to come of the content being received */
   uint64_t *published;         /* per channel: publishes, which are the delivery tags of confirm mode */
   uint8_t *cork;
   size_t corked, cork_capacity;
   int is_corked;
+  size_t cut_after;            /* bytes until the stream is cut, while cuts is set */
+  int cuts, cuts_by_reset, was_cut;
 };
 
 void peer_fail(const char *what);                       /* ends the process */

@@ -218,7 +218,7 @@ int peer_accept(peer_link *link, int milliseconds) {
   if (link->fd < 0) return 0;
   setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
   link->start = link->end = 0;
-  link->ended = 0;
+  link->ended = link->cuts = link->was_cut = 0;
   memset(link->missing, 0, CHANNELS * sizeof *link->missing);
   memset(link->published, 0, CHANNELS * sizeof *link->published);
   link->record->ended_at = 0;

@@ -108,6 +108,8 @@ void peer_answer(peer_link *link) {
     case PEER_METHOD(60, 20):
       skip = size > 2 ? 3u + a[2] : 0;                                /* ticket, queue */
       echo_shortstr(link, skip, "amq.ctag-peer", &b);
+      memcpy(link->consumer_tag, b.bytes + 1, b.bytes[0]);
+      link->consumer_tag[b.bytes[0]] = 0;
       break;
     case PEER_METHOD(60, 30): echo_shortstr(link, 0, "", &b); break;
     case PEER_METHOD(60, 70): reply = PEER_METHOD(60, 72); peer_put_shortstr(&b, ""); break;   /* get: empty */
@@ -125,6 +127,24 @@ void peer_answer(peer_link *link) {
 
 /* ---- output ---- */
 
+void peer_cut_after(peer_link *link, size_t bytes, int by_reset) {
+  link->cuts = 1;
+  link->cut_after = bytes;
+  link->cuts_by_reset = by_reset;
+}
+
+int peer_was_cut(const peer_link *link) { return link->was_cut; }
+
+static void cut(peer_link *link) {
+  link->was_cut = 1;
+  if (link->cuts_by_reset) {
+    peer_reset(link);
+  } else {
+    shutdown(link->fd, SHUT_RDWR);
+    peer_stream_ended(link, 0);
+  }
+}
+
 void peer_send(peer_link *link, const void *bytes, size_t size) {
   const uint8_t *at = bytes;
   if (link->is_corked) {
@@ -135,7 +155,12 @@ void peer_send(peer_link *link, const void *bytes, size_t size) {
     return;
   }
   while (size > 0 && !link->ended) {
-    ssize_t n = send(link->fd, at, size, MSG_NOSIGNAL);
+    size_t part = link->cuts && link->cut_after < size ? link->cut_after : size;
+    ssize_t n = part > 0 ? send(link->fd, at, part, MSG_NOSIGNAL) : 0;
+    if (part == 0) {
+      cut(link);
+      return;
+    }
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       peer_stream_ended(link, 1);
@@ -143,6 +168,7 @@ void peer_send(peer_link *link, const void *bytes, size_t size) {
     }
     at += n;
     size -= (size_t)n;
+    link->cut_after -= (size_t)n;
     link->record->sent += (uint64_t)n;
     link->record->last_sent_at = peer_now();
   }
@@ -154,6 +180,23 @@ void peer_uncork(peer_link *link) {
   link->is_corked = 0;
   peer_send(link, link->cork, link->corked);
   link->corked = 0;
+}
+
+uint8_t *peer_corked(peer_link *link, size_t *size) {
+  link->is_corked = 0;
+  *size = link->corked;
+  link->corked = 0;
+  return link->cork;
+}
+
+void peer_send_pieces(peer_link *link, const uint8_t *bytes, size_t size, size_t piece) {
+  while (size > 0 && !link->ended) {
+    size_t part = size < piece ? size : piece;
+    peer_send(link, bytes, part);
+    peer_sleep(1);
+    bytes += part;
+    size -= part;
+  }
 }
 
 void peer_send_frame(peer_link *link, int type, uint16_t channel, const void *payload, size_t size) {
@@ -205,7 +248,7 @@ void peer_send_body(peer_link *link, uint16_t channel, const void *body, size_t 
 
 void peer_send_deliver(peer_link *link, uint16_t channel, uint64_t delivery_tag) {
   peer_buffer b = {{0}, 0};
-  peer_put_shortstr(&b, "amq.ctag-peer");
+  peer_put_shortstr(&b, link->consumer_tag[0] ? link->consumer_tag : "amq.ctag-peer");
   peer_put64(&b, delivery_tag);
   peer_put8(&b, 0);
   peer_put_shortstr(&b, "an.exchange");
@@ -217,6 +260,31 @@ void peer_deliver(peer_link *link, uint16_t channel, uint64_t delivery_tag, cons
   static const uint8_t properties[] = {0x90, 0x00, 10, 't', 'e', 'x', 't', '/', 'p', 'l', 'a', 'i', 'n', 2};
   peer_send_deliver(link, channel, delivery_tag);
   peer_send_header(link, channel, size, properties, sizeof properties);
+  peer_send_body(link, channel, body, size);
+}
+
+const char *peer_consumer_tag(const peer_link *link) { return link->consumer_tag; }
+
+void peer_return(peer_link *link, uint16_t channel, uint16_t code, const char *text, const void *body, size_t size) {
+  peer_buffer b = {{0}, 0};
+  peer_put16(&b, code);
+  peer_put_shortstr(&b, text);
+  peer_put_shortstr(&b, "");
+  peer_put_shortstr(&b, "a.routing.key");
+  peer_send_method(link, channel, PEER_METHOD(60, 50), b.bytes, b.size);
+  peer_send_header(link, channel, size, NULL, 0);
+  peer_send_body(link, channel, body, size);
+}
+
+void peer_get_ok(peer_link *link, uint16_t channel, uint64_t delivery_tag, uint32_t left, const void *body, size_t size) {
+  peer_buffer b = {{0}, 0};
+  peer_put64(&b, delivery_tag);
+  peer_put8(&b, 0);
+  peer_put_shortstr(&b, "");
+  peer_put_shortstr(&b, "a.routing.key");
+  peer_put32(&b, left);
+  peer_send_method(link, channel, PEER_METHOD(60, 71), b.bytes, b.size);
+  peer_send_header(link, channel, size, NULL, 0);
   peer_send_body(link, channel, body, size);
 }
 
