@@ -157,8 +157,10 @@ CASE(drain_waits_for_what_was_published_before) {
 
 static void reads_when_told(peer_link *link, void *unused) {
   (void)unused;
-  peer_set_receive_buffer(link, 4096);
-  if (!peer_open_channels(link, 1) || !peer_serve_until_go(link, PEER_MUTE, 20000)) return;
+  peer_set_receive_buffer(link, 65536);
+  if (!peer_open_channels(link, 1) || !peer_serve_until_go(link, PEER_LIVE, 20000)) return;
+  peer_reached(link, 1);
+  if (!peer_serve_until_go(link, PEER_MUTE, 20000)) return;
   peer_set_recording(link, 0);
   peer_serve(link, PEER_LIVE, 20000);
 }
@@ -175,6 +177,8 @@ CASE(a_slow_broker_stops_publishing_and_starts_it_again) {
   CHECK(session_run(s, &s->ready, 1, 5000));
   session_open_channel(s);
   session_idle(s, 50);
+  peer_go(p);
+  CHECK(peer_wait(p, 1, 5000));
   for (i = 0; i < 2000; i++) {
     welcome += amqp_event_can_publish(s->channel);
     status = CALL(amqp_event_publish(s->channel, amqp_empty_bytes, client_bytes("q"), 0, NULL, body, NULL, NULL, NULL));
@@ -242,6 +246,8 @@ CASE(a_body_by_reference_is_released_after_a_free) {
   promise *m = promised(s, "publish_ref");
   memset(body.bytes, 'b', body.len);
   released = 0;
+  peer_go(p);
+  CHECK(peer_wait(p, 1, 5000));
   ACCEPT(m, amqp_event_publish_ref(s->channel, amqp_empty_bytes, client_bytes("q"), 0, NULL, body, release, m, promise_confirm, m,
                                    &m->sequence));
   session_idle(s, 30);

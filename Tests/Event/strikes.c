@@ -205,17 +205,20 @@ static void cut_later_each_time(peer_link *link, void *unused) {
 }
 
 static void publish_one(session *s) {
-  if (s->channel != NULL && s->promise_count < PROMISES_MAX) promise_publish(s, "q", "m");
+  if (s->promise_count < PROMISES_MAX) promise_publish(s, "q", "m");
 }
 
-static void declare_and_consume(session *s) {
+/* What was asked for and not answered before a loss has ended with it; all else has come back. */
+static void ask_for_what_is_missing(session *s) {
   promise *p;
-  session_open_channel(s);
-  CALL(amqp_event_confirm_select(s->channel, NULL, NULL));
-  CALL(amqp_event_qos(s->channel, 10, NULL, NULL));
-  p = promised(s, "declare");
-  ACCEPT(p, amqp_event_queue_declare(s->channel, client_bytes("q"), NULL, promise_queue_done, p));
-  session_consume(s, "q");
+  if (s->channel == NULL) {
+    session_open_channel(s);
+    CALL(amqp_event_confirm_select(s->channel, NULL, NULL));
+    CALL(amqp_event_qos(s->channel, 10, NULL, NULL));
+    p = promised(s, "declare");
+    ACCEPT(p, amqp_event_queue_declare(s->channel, client_bytes("q"), NULL, promise_queue_done, p));
+  }
+  if (s->consumer == NULL) session_consume(s, "q");
   publish_one(s);
 }
 
@@ -226,20 +229,21 @@ CASE(a_loss_after_every_byte) {
   int64_t started = peer_now();
   check_allow_seconds(100);
   amqp_event_options_set_reconnect(s->options, 1, 3, 0, 0);
-  s->on_ready = declare_and_consume;
+  s->on_ready = ask_for_what_is_missing;
   session_open(s);
   while (!peer_wait(p, 1, 0) && elapsed_milliseconds(started) < 90000) {
     session_idle(s, 1);
     if (s->recovered > published_after && !s->is_away) {
       published_after = s->recovered;
-      publish_one(s);
+      ask_for_what_is_missing(s);
     }
   }
   CHECK(peer_wait(p, 1, 0));
   CHECK(s->lost > 100);
   CHECK(s->recovered > 30);
-  CHECK_INT(s->channel_closed, 0);
-  CHECK_INT(s->cancelled, 0);
+  /* Only until the answer to the first request for them has come. */
+  CHECK_BETWEEN(s->channel_closed, 0, 30);
+  CHECK_BETWEEN(s->cancelled, 0, 150);
   session_close(s);
   CHECK_INT(peer_seen(p)->malformed, 0);
   peer_stop(p);
