@@ -54,6 +54,8 @@ static struct {
   struct event_base *base;
   struct end publisher, consumer;
   const char *queue;
+  char **ports;
+  int port_count, heartbeat;
   long wanted, rate, published, unacked, unconsumed;
   int64_t started;
   struct attempt *attempts;
@@ -215,10 +217,14 @@ static void on_channel_closed(amqp_event_channel_t *channel, const amqp_event_er
   if (error != NULL && error->status != AMQP_EVENT_STATUS_CANCELLED) strange("%s: the channel ends: %s", end->name, error->text);
 }
 
+static void connect_end(struct end *end, const char *name, int first);
+
+/* The consumer comes when the queue is there: two that declare a new quorum queue at once are too much for the broker. */
 static void on_declared(amqp_event_channel_t *channel, const amqp_event_error_t *error, amqp_bytes_t queue, uint32_t messages,
                         uint32_t consumers, void *ctx) {
   (void)channel, (void)queue, (void)messages, (void)consumers, (void)ctx;
   if (error != NULL) strange("the queue is not declared: %s", error->text);
+  if (t.consumer.connection == NULL) connect_end(&t.consumer, "consumer", 1);
 }
 
 static void require(int status, const char *what) {
@@ -284,16 +290,16 @@ static void on_closed(amqp_event_connection_t *connection, const amqp_event_erro
   if (t.publisher.closed && t.consumer.closed) event_base_loopbreak(t.base);
 }
 
-static void connect_end(struct end *end, const char *name, int heartbeat, int count, char **ports, int first) {
+static void connect_end(struct end *end, const char *name, int first) {
   amqp_event_connection_callbacks_t callbacks = {sizeof callbacks, on_ready, on_lost, on_recovering,
                                                  on_recovered,     NULL,     NULL,    on_closed};
   amqp_event_options_t *options = amqp_event_options_new();
   int i;
   end->name = name;
-  for (i = 0; i < count; i++)
-    require(amqp_event_options_add_host(options, "127.0.0.1", atoi(ports[(first + i) % count])), "add_host");
-  end->attempted_port = atoi(ports[first % count]);
-  amqp_event_options_set_heartbeat(options, heartbeat);
+  for (i = 0; i < t.port_count; i++)
+    require(amqp_event_options_add_host(options, "127.0.0.1", atoi(t.ports[(first + i) % t.port_count])), "add_host");
+  end->attempted_port = atoi(t.ports[first % t.port_count]);
+  amqp_event_options_set_heartbeat(options, t.heartbeat);
   amqp_event_options_set_connection_name(options, name);
   amqp_event_options_set_timeouts(options, 3000, 3000, 20000, 3000, 0);
   amqp_event_options_set_confirm_timeout(options, 20000);
@@ -377,8 +383,10 @@ int main(int argc, char **argv) {
   t.rate = atol(argv[3]);
   t.base = event_base_new();
   t.started = t.acks.last = t.deliveries.last = now_milliseconds();
-  connect_end(&t.publisher, "publisher", atoi(argv[4]), argc - 5, argv + 5, 0);
-  connect_end(&t.consumer, "consumer", atoi(argv[4]), argc - 5, argv + 5, 1);
+  t.heartbeat = atoi(argv[4]);
+  t.ports = argv + 5;
+  t.port_count = argc - 5;
+  connect_end(&t.publisher, "publisher", 0);
   event_assign(&clock, t.base, -1, EV_PERSIST, tick, NULL);
   event_assign(&input, t.base, 0, EV_READ | EV_PERSIST, command, NULL);
   event_add(&clock, &interval);
