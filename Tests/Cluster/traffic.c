@@ -13,6 +13,9 @@
  * Theory of operation: an *attempt* is one accepted publish; its outcome callback gets the attempt, and counts. A message, told by
  * the number that is its body, is acked by one of its attempts and counts how often it was consumed. At the end every attempt must
  * have had exactly one outcome, and every message have been acked and consumed.
+ *
+ * RabbitMQ 3.10 keeps for each channel which node leads a queue. A channel that asks between the death of the leader and the
+ * election of another gets every publish nacked until the dead node is back: so after a nack the publisher takes a new channel.
  */
 #define _GNU_SOURCE
 #include <amqp_event.h>
@@ -28,7 +31,7 @@
 
 #include "check.h"
 
-enum { TICK_MILLISECONDS = 5, PREFETCH = 500, PATIENCE_SECONDS = 90, OUTCOMES = AMQP_EVENT_CANCELLED + 1 };
+enum { TICK_MILLISECONDS = 5, PREFETCH = 500, PATIENCE_SECONDS = 90, REOPEN_MILLISECONDS = 300, OUTCOMES = AMQP_EVENT_CANCELLED + 1 };
 
 /* How long something has been going on without a pause. */
 struct pulse {
@@ -66,8 +69,8 @@ static struct {
   size_t again_count, again_room;
   unsigned long outcomes[OUTCOMES], duplicates, strange;
   struct pulse acks, deliveries;
-  int ending;
-  int64_t ended_at;
+  int ending, ended, was_nacked;
+  int64_t ended_at, reopened_at;
 } t;
 
 static int64_t now_milliseconds(void) {
@@ -132,6 +135,7 @@ static void on_confirm(amqp_event_channel_t *channel, const amqp_event_confirm_t
     return;
   }
   t.outcomes[confirm->outcome] += 1;
+  if (confirm->outcome == AMQP_EVENT_NACKED) t.was_nacked = 1;
   if (confirm->outcome != AMQP_EVENT_ACKED) {
     publish_again(attempt->message);
     return;
@@ -160,6 +164,14 @@ static int publish(uint32_t message) {
 static void tick(evutil_socket_t unused, short what, void *ctx) {
   long due = (long)((now_milliseconds() - t.started) * t.rate / 1000), together = t.rate / 4;
   (void)unused, (void)what, (void)ctx;
+  if (t.was_nacked) {
+    if (now_milliseconds() - t.reopened_at < REOPEN_MILLISECONDS) return;
+    if (t.publisher.channel != NULL && amqp_event_channel_close(t.publisher.channel) == AMQP_STATUS_OK) {
+      t.was_nacked = 0;
+      t.reopened_at = now_milliseconds();
+      say("nacked: another channel");
+    }
+  }
   while (amqp_event_can_publish(t.publisher.channel) && together-- > 0) {
     if (t.again_count > 0) {
       if (!publish(t.again[t.again_count - 1])) break;
@@ -210,11 +222,25 @@ static void on_cancelled(amqp_event_consumer_t *consumer, const amqp_event_error
 
 /* ---- connections ---- */
 
+static void require(int status, const char *what) {
+  if (status != AMQP_STATUS_OK) strange("%s: %s", what, amqp_error_string2(status));
+}
+
+static void open_channel(struct end *end);
+
 static void on_channel_closed(amqp_event_channel_t *channel, const amqp_event_error_t *error, void *ctx) {
   struct end *end = ctx;
   (void)channel;
   end->channel = NULL;
   if (error != NULL && error->status != AMQP_EVENT_STATUS_CANCELLED) strange("%s: the channel ends: %s", end->name, error->text);
+  if (error == NULL && end == &t.publisher && !t.ended) open_channel(end);
+}
+
+static void open_channel(struct end *end) {
+  amqp_event_channel_callbacks_t callbacks = {sizeof callbacks, on_channel_closed, NULL, NULL, NULL};
+  require(amqp_event_channel_open(end->connection, NULL, NULL, &end->channel), "channel.open");
+  require(amqp_event_channel_set_callbacks(end->channel, &callbacks, end), "callbacks");
+  if (end == &t.publisher) require(amqp_event_confirm_select(end->channel, NULL, NULL), "confirm.select");
 }
 
 static void connect_end(struct end *end, const char *name, int first);
@@ -227,26 +253,18 @@ static void on_declared(amqp_event_channel_t *channel, const amqp_event_error_t 
   if (t.consumer.connection == NULL) connect_end(&t.consumer, "consumer", 1);
 }
 
-static void require(int status, const char *what) {
-  if (status != AMQP_STATUS_OK) strange("%s: %s", what, amqp_error_string2(status));
-}
-
 static void on_ready(amqp_event_connection_t *connection, void *ctx) {
   struct end *end = ctx;
-  amqp_event_channel_callbacks_t callbacks = {sizeof callbacks, on_channel_closed, NULL, NULL, NULL};
   amqp_table_entry_t quorum = {amqp_literal_bytes("x-queue-type"), {AMQP_FIELD_KIND_UTF8, {0}}};
   amqp_event_queue_options_t options = {sizeof options, AMQP_EVENT_DURABLE, {1, &quorum}};
   quorum.value.value.bytes = amqp_literal_bytes("quorum");
   if (end->ready++ > 0) strange("%s: ready twice", end->name);
   end->port = end->attempted_port;
+  (void)connection;
   say("%s ready", end->name);
-  require(amqp_event_channel_open(connection, NULL, NULL, &end->channel), "channel.open");
-  require(amqp_event_channel_set_callbacks(end->channel, &callbacks, end), "callbacks");
+  open_channel(end);
   require(amqp_event_queue_declare(end->channel, amqp_cstring_bytes(t.queue), &options, on_declared, NULL), "queue.declare");
-  if (end == &t.publisher) {
-    require(amqp_event_confirm_select(end->channel, NULL, NULL), "confirm.select");
-    return;
-  }
+  if (end == &t.publisher) return;
   require(amqp_event_qos(end->channel, PREFETCH, NULL, NULL), "basic.qos");
   require(amqp_event_consume(end->channel, amqp_cstring_bytes(t.queue), NULL, on_message, on_cancelled, NULL, NULL), "consume");
 }
@@ -303,7 +321,7 @@ static void connect_end(struct end *end, const char *name, int first) {
   amqp_event_options_set_connection_name(options, name);
   amqp_event_options_set_timeouts(options, 3000, 3000, 20000, 3000, 0);
   amqp_event_options_set_confirm_timeout(options, 20000);
-  amqp_event_options_set_reconnect(options, 100, 2000, 30, 0);
+  amqp_event_options_set_reconnect(options, 500, 2000, 30, 0);
   end->connection = amqp_event_connection_new(t.base, options);
   amqp_event_options_free(options);
   if (end->connection == NULL) exit(3);
@@ -394,7 +412,7 @@ int main(int argc, char **argv) {
   event_base_dispatch(t.base);
   event_del(&clock);
   event_del(&input);
-  t.ending = 1;
+  t.ending = t.ended = 1;
   amqp_event_connection_close(t.publisher.connection, AMQP_REPLY_SUCCESS, NULL);
   amqp_event_connection_close(t.consumer.connection, AMQP_REPLY_SUCCESS, NULL);
   if (!t.publisher.closed || !t.consumer.closed) event_base_dispatch(t.base);
