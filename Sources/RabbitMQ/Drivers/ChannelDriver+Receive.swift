@@ -12,6 +12,7 @@ extension ChannelDriver {
   /// A frame as it lies in the inbound buffer. Not ok: the connection cannot go on.
   @inline(__always)
   func receive(_ view: FrameView) -> Status {
+    if channel.pointee.isEnded { return receivedAfterEnd(view) }
     switch view.type {
     case Frame.body:
       let status = channel.pointee.content.receiveBody(view.payload)
@@ -50,6 +51,24 @@ extension ChannelDriver {
     case amqp_basic_cancel_t.id: return receivedCancel(arguments)
     default: return received(reply: id, arguments)
     }
+  }
+
+  /// The close was not answered in time, and the program was told of the end: what comes yet is swallowed. The close-ok
+  /// frees the number.
+  @inline(never)
+  private func receivedAfterEnd(_ view: FrameView) -> Status {
+    guard view.type == Frame.method else { return .ok }
+    var decoder = Decoder(view.payload, pool: nil)
+    var id: amqp_method_number_t = 0
+    decoder.long(&id)
+    switch id {
+    case amqp_channel_close_ok_t.id: closed()
+    case amqp_channel_close_t.id:
+      var closeOk = amqp_channel_close_ok_t()
+      return send(&closeOk)
+    default: break
+    }
+    return .ok
   }
 
   // MARK: Content
