@@ -69,7 +69,7 @@ static struct {
   size_t again_count, again_room;
   unsigned long outcomes[OUTCOMES], duplicates, strange;
   struct pulse acks, deliveries;
-  int ending, ended, was_nacked;
+  int ending, was_nacked;
   int64_t ended_at, reopened_at;
 } t;
 
@@ -233,7 +233,7 @@ static void on_channel_closed(amqp_event_channel_t *channel, const amqp_event_er
   (void)channel;
   end->channel = NULL;
   if (error != NULL && error->status != AMQP_EVENT_STATUS_CANCELLED) strange("%s: the channel ends: %s", end->name, error->text);
-  if (error == NULL && end == &t.publisher && !t.ended) open_channel(end);
+  if (end == &t.publisher && amqp_event_connection_state(end->connection) == AMQP_EVENT_STATE_READY) open_channel(end);
 }
 
 static void open_channel(struct end *end) {
@@ -296,6 +296,8 @@ static void on_recovered(amqp_event_connection_t *connection, const amqp_event_e
   end->is_away = 0;
   end->recovered += 1;
   end->port = end->attempted_port;
+  /* Its close had not been answered when the connection was lost. */
+  if (end == &t.publisher && end->channel == NULL) open_channel(end);
   if (took > end->longest_recovery) end->longest_recovery = took;
   say("%s recovered after %lld ms", end->name, (long long)took);
 }
@@ -412,7 +414,7 @@ int main(int argc, char **argv) {
   event_base_dispatch(t.base);
   event_del(&clock);
   event_del(&input);
-  t.ending = t.ended = 1;
+  t.ending = 1;
   amqp_event_connection_close(t.publisher.connection, AMQP_REPLY_SUCCESS, NULL);
   amqp_event_connection_close(t.consumer.connection, AMQP_REPLY_SUCCESS, NULL);
   if (!t.publisher.closed || !t.consumer.closed) event_base_dispatch(t.base);

@@ -121,6 +121,48 @@ CASE(a_late_answer_belongs_to_nobody) {
   peer_stop(p);
 }
 
+static void closes_late(peer_link *link, void *unused) {
+  (void)unused;
+  if (!peer_open_channels(link, 1) || !peer_serve_until(link, AMQP_CONFIRM_SELECT_METHOD, 5000)) return;
+  peer_answer(link);
+  if (!peer_serve_until(link, AMQP_CHANNEL_CLOSE_METHOD, 5000)) return;
+  peer_serve_until_go(link, PEER_MUTE, 5000);
+  peer_send_ack(link, 1, 1, 0);
+  peer_deliver(link, 1, 1, "late", 4);
+  peer_send_channel_close(link, 1, 404, "NOT_FOUND - late too");
+  peer_serve(link, PEER_LIVE, 30);
+  peer_send_method(link, 1, AMQP_CHANNEL_CLOSE_OK_METHOD, NULL, 0);
+  peer_serve(link, PEER_LIVE, 10000);
+}
+
+CASE(a_close_that_is_answered_late_harms_nobody) {
+  peer *p = peer_start(closes_late, NULL);
+  session *s = session_new(p);
+  promise *published;
+  amqp_event_options_set_timeouts(s->options, 1000, 1000, 1000, 150, 0);
+  session_open(s);
+  CHECK(session_run(s, &s->ready, 1, 5000));
+  session_open_channel(s);
+  CALL(amqp_event_confirm_select(s->channel, NULL, NULL));
+  session_idle(s, 50);
+  published = promise_publish(s, "q", "m");
+  CALL(amqp_event_channel_close(s->channel));
+  CHECK(session_run(s, &s->channel_closed, 1, 5000));
+  CHECK_INT(published->outcome, AMQP_EVENT_CANCELLED);
+  session_open_channel(s);
+  CHECK_INT(amqp_event_channel_number(s->channel), 2);
+  peer_go(p);
+  session_idle(s, 150);
+  CHECK_INT(s->lost, 0);
+  CALL(amqp_event_channel_close(s->channel));
+  CHECK(session_run(s, &s->channel_closed, 2, 5000));
+  session_open_channel(s);
+  CHECK_INT(amqp_event_channel_number(s->channel), 1);
+  session_idle(s, 20);
+  session_close(s);
+  peer_stop(p);
+}
+
 CASE(close_of_a_channel_waits_for_what_was_sent) {
   peer *p = peer_start(peer_ordinary, NULL);
   session *s = session_with_channel(p, 1);

@@ -79,15 +79,19 @@ CASE(every_outcome_comes_to_the_message_that_it_is_about) {
   peer_stop(p);
 }
 
+/* Until told, and then too late. */
 static void confirms_nothing(peer_link *link, void *unused) {
   (void)unused;
-  if (peer_open_channels(link, 1)) peer_serve(link, PEER_LIVE, 20000);
+  if (!peer_open_channels(link, 1) || !peer_serve_until_go(link, PEER_LIVE, 20000)) return;
+  peer_send_ack(link, 1, 1, 0);
+  peer_send_ack(link, 1, 3, 1);
+  peer_serve(link, PEER_LIVE, 20000);
 }
 
 CASE(a_confirm_that_does_not_come_times_out) {
   peer *p = peer_start(confirms_nothing, NULL);
   session *s = session_new(p);
-  promise *m[2];
+  promise *m[3];
   int64_t since;
   amqp_event_options_set_confirm_timeout(s->options, 200);
   session_open(s);
@@ -105,6 +109,12 @@ CASE(a_confirm_that_does_not_come_times_out) {
   CHECK(session_run(s, &m[1]->kept, 1, 5000));
   CHECK_INT(m[1]->outcome, AMQP_EVENT_TIMED_OUT);
   CHECK_INT(amqp_event_outstanding(s->channel), 0);
+  m[2] = promise_publish(s, "q", "three");
+  session_idle(s, 20);
+  peer_go(p);
+  CHECK(session_run(s, &m[2]->kept, 1, 5000));
+  CHECK_INT(m[2]->outcome, AMQP_EVENT_ACKED);
+  CHECK_INT(s->lost, 0);
   session_close(s);
   peer_stop(p);
 }
