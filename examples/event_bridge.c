@@ -1,7 +1,7 @@
 /* Carries messages from a queue of one broker to a queue of another and loses none.
  *
  * Type:     event_bridge from-url from-queue to-url to-queue
- *           event_bridge amqp://guest:guest@one/ jobs amqp://guest:guest@two/ jobs
+ *           event_bridge amqp://guest:guest@one jobs amqp://guest:guest@two jobs
  * You see:  12:00:00.000  from: connected, heartbeat 60 s
  *           12:00:00.002  to: connected, heartbeat 60 s
  *           12:00:10.000  10000 messages carried, 0 put back, 200 on their way

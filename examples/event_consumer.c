@@ -1,7 +1,7 @@
 /* A consumer that stays: after each loss it is there again, with its queue, and says what happened.
  *
  * Type:     event_consumer [url [queue [heartbeat]]]
- *           event_consumer amqp://guest:guest@localhost/ jobs 5
+ *           event_consumer amqp://guest:guest@localhost jobs 5
  * You see:  12:00:00.000  consumer: connected, heartbeat 5 s
  *           12:00:00.004  consuming from "jobs", which holds 0 messages
  *           12:00:03.120  message 1: 5 bytes: hello
@@ -64,7 +64,7 @@ static void on_ready(amqp_event_connection_t *connection, void *ctx) {
 }
 
 int main(int argc, char **argv) {
-  const char *url = argument(argc, argv, 1, "amqp://guest:guest@localhost/");
+  const char *url = argument(argc, argv, 1, "amqp://guest:guest@localhost");
   int heartbeat = (int)number_argument(argc, argv, 3, 0, 0, 65535);
   amqp_event_connection_callbacks_t callbacks = saying_callbacks();
   struct event_program program = {event_base_new(), "consumer", NULL, 0};

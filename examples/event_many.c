@@ -1,7 +1,7 @@
 /* Keeps many connections on one loop, and says what they cost.
  *
  * Type:     event_many [url [connections [heartbeat [seconds]]]]
- *           event_many amqp://guest:guest@localhost/ 1000 60
+ *           event_many amqp://guest:guest@localhost 1000 60
  *           seconds: 0, which is the default: until Ctrl-C.
  * You see:  12:00:01.000  ready 1000, lost 0, closed 0; 9.1 KB of memory each; 0.3 % of a processor
  * Code:     0 when all were ready at some time and none was closed before the end, else 1.
@@ -94,7 +94,7 @@ static void stop(evutil_socket_t unused, short what, void *ctx) {
 }
 
 int main(int argc, char **argv) {
-  const char *url = argument(argc, argv, 1, "amqp://guest:guest@localhost/");
+  const char *url = argument(argc, argv, 1, "amqp://guest:guest@localhost");
   int heartbeat = (int)number_argument(argc, argv, 3, 60, 0, 65535);
   struct timeval second = {1, 0}, end = {number_argument(argc, argv, 4, 0, 0, 1000000000), 0};
   struct event *clock, *interrupt;

@@ -1,7 +1,7 @@
 /* A publisher that loses nothing: what the broker has not confirmed is published again.
  *
  * Type:     event_publisher [url [queue [messages per second [messages]]]]
- *           event_publisher amqp://guest:guest@localhost/ jobs 10 100
+ *           event_publisher amqp://guest:guest@localhost jobs 10 100
  *           messages: 0, which is the default: until Ctrl-C.
  * You see:  12:00:00.000  publisher: connected, heartbeat 60 s
  *           12:00:31.437  publisher: lost: ...
@@ -100,7 +100,7 @@ static void on_ready(amqp_event_connection_t *connection, void *ctx) {
 }
 
 int main(int argc, char **argv) {
-  const char *url = argument(argc, argv, 1, "amqp://guest:guest@localhost/");
+  const char *url = argument(argc, argv, 1, "amqp://guest:guest@localhost");
   long rate = number_argument(argc, argv, 3, 10, 1, 100000);
   struct timeval interval = {rate == 1, rate == 1 ? 0 : 1000000 / rate};
   amqp_event_connection_callbacks_t callbacks = saying_callbacks();
