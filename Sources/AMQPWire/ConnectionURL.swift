@@ -132,7 +132,7 @@ extension ConnectionURL {
         }
         if octet == UInt8(ascii: "%") {
           let first = UInt8(bitPattern: cursor[1])
-          guard first != 0, let decoded = Self.decoded(first, UInt8(bitPattern: cursor[2])) else { return nil }
+          guard first != 0, let decoded = Self.decoded(first, cursor + 2) else { return nil }
           target.pointee = CChar(bitPattern: decoded)
           cursor += 3
         } else {
@@ -156,13 +156,18 @@ extension ConnectionURL {
       }
     }
 
-    /// Two digits make an octet of ASCII. As `sscanf` reads them: a space or a plus may stand for the first.
-    private static func decoded(_ first: UInt8, _ second: UInt8) -> UInt8? {
+    /// Two digits make an octet of ASCII. As `sscanf` reads them: a plus may stand for the first, or a space if one digit
+    /// follows and no second.
+    private static func decoded(_ first: UInt8, _ following: UnsafeMutablePointer<CChar>) -> UInt8? {
+      let second = UInt8(bitPattern: following[0])
       if first == UInt8(ascii: "0"), second | 0x20 == UInt8(ascii: "x") { return 0 }
       guard let low = hexadecimal(second) else { return nil }
       if let high = hexadecimal(first) { return high < 8 ? high &<< 4 | low : nil }
-      if isSpace(first) || first == UInt8(ascii: "+") { return low }
-      return first == UInt8(ascii: "-") && low == 0 ? 0 : nil
+      if isSpace(first) {
+        let third = UInt8(bitPattern: following[1])
+        return hexadecimal(third) == nil && !(low == 0 && third | 0x20 == UInt8(ascii: "x")) ? low : nil
+      }
+      return first == UInt8(ascii: "+") || (first == UInt8(ascii: "-") && low == 0) ? low : nil
     }
 
     private static func hexadecimal(_ octet: UInt8) -> UInt8? {

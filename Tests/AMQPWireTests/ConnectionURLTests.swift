@@ -117,6 +117,14 @@ private struct Parts: Equatable, CustomStringConvertible {
     #expect(accepted == 8 * 22 + 7 * 22 + 3)
   }
 
+  /// A space counts as one of the two characters only where a single digit follows it.
+  @Test(arguments: ["% 41", "%\u{0B}30", "% 0x"]) func aSpaceBeforeTwoDigitsIsNoOctet(octet: String) {
+    #expect(parse("amqp://h/" + octet) == nil)
+  }
+  @Test func aSpaceBeforeOneDigit() {
+    #expect(parse("amqp://h/% 4g") == Parts(host: "h", vhost: "\u{04}g"))
+  }
+
   @Test func ports() {
     let good: [(String, Int32)] = [
       ("0", 0), ("1", 1), ("65535", 65535), ("00005", 5), ("+5", 5), (" 5", 5), ("\t5", 5), ("-0", 0),
