@@ -1,8 +1,9 @@
 #!/bin/sh
-# Runs a program on two libraries and compares what it prints.  compare.sh PROGRAM REFERENCE_LIBRARY LIBRARY
+# Runs a program on two libraries and compares what it prints.  compare.sh PROGRAM REFERENCE_LIBRARY LIBRARY [LINES]
+# LINES: it prints more than so many, 200 if not given.
 # 77 (skipped): the reference is not installed.
 set -eu
-program=$1 reference=$2 library=$3
+program=$1 reference=$2 library=$3 lines=${4:-200}
 if [ ! -e "$reference" ]; then
   echo "skipped: the reference library is not installed"
   exit 77
@@ -17,5 +18,5 @@ run() {
 run "$reference" "$scratch/reference"
 run "$library" "$scratch/library"
 echo "$(wc -l <"$scratch/reference") lines"
-test "$(wc -l <"$scratch/reference")" -gt 200
+test "$(wc -l <"$scratch/reference")" -gt "$lines"
 diff -u "$scratch/reference" "$scratch/library"
