@@ -297,4 +297,46 @@ CASE(the_flow_is_stopped_and_resumed) {
   peer_stop(p);
 }
 
+/* ---- the trace ---- */
+
+static char traced[8192];
+
+static void keep_line(amqp_event_connection_t *connection, const char *line, void *ctx) {
+  (void)connection, (void)ctx;
+  CHECK_INT(strchr(line, '\n') != NULL, 0);
+  if (strlen(traced) + strlen(line) + 2 < sizeof traced) strcat(strcat(traced, line), "\n");
+}
+
+CASE(the_trace_has_each_frame_and_no_secret) {
+  static const char *const expected[] = {
+    "<-- connection.start", "--> connection.start-ok", "--> connection.open", "--> channel.open channel 1",
+    "--> confirm.select channel 1", "--> basic.publish channel 1", "--> content header channel 1, 14 bytes, body size 6",
+    "--> body channel 1, 6 bytes", "<-- confirm.select-ok channel 1", "<-- basic.ack channel 1", "--> connection.close",
+  };
+  peer *p = peer_start(peer_ordinary, NULL);
+  session *s = session_new(p);
+  promise *selected, *published;
+  const char *at = traced;
+  size_t i;
+  CHECK_STATUS(amqp_event_options_set_login(s->options, "somebody", "open sesame"), AMQP_STATUS_OK);
+  CHECK_STATUS(amqp_event_options_set_trace(s->options, keep_line, NULL), AMQP_STATUS_OK);
+  session_open(s);
+  CHECK(session_run(s, &s->ready, 1, 5000));
+  session_open_channel(s);
+  selected = promised(s, "confirm.select");
+  CHECK_STATUS(ACCEPT(selected, amqp_event_confirm_select(s->channel, promise_done, selected)), AMQP_STATUS_OK);
+  published = promise_publish(s, "q", "secret");
+  CHECK(session_run(s, &published->kept, 1, 5000));
+  session_close(s);
+  for (i = 0; i < sizeof expected / sizeof *expected; i++) {
+    const char *found = strstr(at, expected[i]);
+    if (!found) printf("no line has \"%s\" where it belongs:\n%s", expected[i], traced);
+    CHECK(found != NULL);
+    at = found;
+  }
+  CHECK(strstr(traced, "secret") == NULL);
+  CHECK(strstr(traced, "sesame") == NULL);
+  peer_stop(p);
+}
+
 int main(int argc, char **argv) { return check_main(argc, argv); }

@@ -48,6 +48,7 @@ extension ChannelDriver {
       guard status.isOK else { return status }
     }
     let (number, frameMax) = (channel.pointee.number, connection.pointee.tuning.frameMax)
+    let waiting = connection.pointee.queue.count
     if let release {
       status = connection.pointee.queue.encode(
         &method, properties: properties, body: body, channel: number, frameMax: frameMax, release: release)
@@ -57,6 +58,7 @@ extension ChannelDriver {
     }
     // What it can hold against the arguments is the length of a name.
     guard status.isOK else { return status == .badAMQPData ? .invalidParameter : status }
+    if driver.isTraced { driver.traceSent(since: waiting) }
     driver.scheduleTurn()
     connection.pointee.counters.published &+= 1
     let given = isConfirming ? published(method, body, confirm) : 0

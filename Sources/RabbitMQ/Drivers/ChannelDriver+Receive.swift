@@ -12,7 +12,6 @@ extension ChannelDriver {
   /// A frame as it lies in the inbound buffer. Not ok: the connection cannot go on.
   @inline(__always)
   func receive(_ view: FrameView) -> Status {
-    if channel.pointee.isEnded { return receivedAfterEnd(view) }
     switch view.type {
     case Frame.body:
       let status = channel.pointee.content.receiveBody(view.payload)
@@ -33,6 +32,7 @@ extension ChannelDriver {
   @inline(__always)
   private func receive(_ id: amqp_method_number_t, _ arguments: UnsafeRawBufferPointer) -> Status {
     if channel.pointee.content.isActive { return .unexpectedState }
+    if channel.pointee.isEnded { return receivedAfterEnd(id, arguments) }
     switch id {
     case amqp_basic_deliver_t.id, amqp_basic_return_t.id, amqp_basic_get_ok_t.id:
       return channel.pointee.content.begin(id, arguments)
@@ -53,19 +53,14 @@ extension ChannelDriver {
     }
   }
 
-  /// The close was not answered in time, and the program was told of the end: what comes yet is swallowed. The close-ok
-  /// frees the number.
+  /// The program was told of the end, and the broker has still to say close-ok: what comes before it is nobody's.
   @inline(never)
-  private func receivedAfterEnd(_ view: FrameView) -> Status {
-    guard view.type == Frame.method else { return .ok }
-    var decoder = Decoder(view.payload, pool: nil)
-    var id: amqp_method_number_t = 0
-    decoder.long(&id)
+  private func receivedAfterEnd(_ id: amqp_method_number_t, _ arguments: UnsafeRawBufferPointer) -> Status {
     switch id {
+    case amqp_basic_deliver_t.id, amqp_basic_return_t.id, amqp_basic_get_ok_t.id:
+      return channel.pointee.content.begin(id, arguments)
+    case amqp_channel_close_t.id: return receivedClose(arguments)
     case amqp_channel_close_ok_t.id: closed()
-    case amqp_channel_close_t.id:
-      var closeOk = amqp_channel_close_ok_t()
-      return send(&closeOk)
     default: break
     }
     return .ok
@@ -76,6 +71,7 @@ extension ChannelDriver {
   @inline(__always)
   private func receivedMessage() -> Status {
     defer { channel.pointee.content.discard() }
+    if channel.pointee.isEnded { return .ok }
     var message = amqp_event_message_t()
     var properties = amqp_basic_properties_t()
     var pool = amqp_pool_t()
@@ -105,7 +101,7 @@ extension ChannelDriver {
     deliver.code(&decoder)
     guard decoder.failure.isOK else { return decoder.failure }
     // After channel.close the broker has them back anyway.
-    if channel.pointee.state.state != .open || channel.pointee.isEnded { return .ok }
+    if channel.pointee.state.state != .open { return .ok }
     guard let tag = channel.pointee.tags.delivered(deliver.delivery_tag) else { return .badAMQPData }
     // One that started too late for its time limit: its messages go back.
     guard let consumer = find(deliver.consumer_tag) else { return giveBack(deliver.delivery_tag) }
@@ -132,7 +128,7 @@ extension ChannelDriver {
     message.reply_text = back.reply_text
     message.exchange = back.exchange
     message.routing_key = back.routing_key
-    if !channel.pointee.isEnded { withUnsafePointer(to: message) { returned($0) } }
+    withUnsafePointer(to: message) { returned($0) }
     return .ok
   }
 

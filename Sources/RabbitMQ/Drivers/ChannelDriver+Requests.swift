@@ -20,28 +20,45 @@ extension ChannelDriver {
     return status.isOK ? request(&method, reply, completion) : status
   }
 
+  @inline(__always)
   func request<Method: WireMethod>(
     _ method: inout Method, _ reply: amqp_method_number_t, _ completion: EventOperation.Completion,
     timeoutMilliseconds: Int32? = nil
   ) -> Status {
-    var sizer = Sizer()
-    method.code(&sizer)
-    guard sizer.failure.isOK else { return .invalidParameter }
-    // What no frame holds is refused before memory is taken for it.
-    guard sizer.count <= Int(connection.pointee.tuning.frameMax) else { return .tableTooBig }
     let milliseconds = timeoutMilliseconds ?? connection.pointee.options.plain.rpcTimeout
+    return withUnsafeMutablePointer(to: &method) {
+      request(Method.id, UnsafeMutableRawPointer($0), reply, completion, milliseconds: milliseconds)
+    }
+  }
+
+  /// The arguments are encoded once, to lie with the operation, and sent from there.
+  @inline(never)
+  private func request(
+    _ id: amqp_method_number_t, _ method: UnsafeMutableRawPointer, _ reply: amqp_method_number_t,
+    _ completion: EventOperation.Completion, milliseconds: Int32
+  ) -> Status {
+    let frameMax = connection.pointee.tuning.frameMax
+    var count = 0
+    guard MethodTable.size(id, method, octets: &count).isOK else { return .invalidParameter }
+    guard count <= Int(frameMax) &- Frame.overhead &- Frame.methodHeaderSize else { return .tableTooBig }
     let operation = EventOperation(
-      method: Method.id, reply: reply, argumentCount: sizer.count, completion: completion,
+      method: id, reply: reply, argumentCount: count, completion: completion,
       deadline: Deadline(milliseconds: milliseconds, from: Clock.now()))
-    guard let position = channel.pointee.operations.append(operation, extraCount: sizer.count) else { return .noMemory }
-    var encoder = Encoder(
-      UnsafeMutableRawBufferPointer(start: Chain<EventOperation>.extra(of: position), count: sizer.count))
-    method.code(&encoder)
-    let status = send(&method)
+    guard let position = channel.pointee.operations.append(operation, extraCount: count) else { return .noMemory }
+    let arguments = UnsafeMutableRawBufferPointer(start: Chain<EventOperation>.extra(of: position), count: count)
+    var encoder = Encoder(arguments)
+    var status = MethodTable.encode(id, method, into: &encoder)
+    let waiting = connection.pointee.queue.count
+    if status.isOK {
+      status = connection.pointee.queue.encode(
+        id, arguments: UnsafeRawBufferPointer(arguments), channel: channel.pointee.number)
+    }
     guard status.isOK else {
       channel.pointee.operations.remove(position)
       return status
     }
+    if driver.isTraced { driver.traceSent(since: waiting) }
+    driver.scheduleTurn()
     driver.wake(by: operation.deadline)
     return .ok
   }

@@ -122,6 +122,16 @@ struct SendQueue: ~Copyable {
     append(room: smallestRoom) { Frame.encode(&method, channel: channel, frameMax: frameMax, into: &$0) }
   }
 
+  /// A method whose arguments are encoded, and known to fit into a frame.
+  mutating func encode(_ id: amqp_method_number_t, arguments: UnsafeRawBufferPointer, channel: UInt16) -> Status {
+    append(room: smallestRoom) { encoder in
+      let start = Frame.beginMethod(channel: channel, id, &encoder)
+      encoder.putBytes(arguments)
+      Frame.end(start, &encoder)
+      return encoder.failure
+    }
+  }
+
   mutating func encodeProtocolHeader() -> Status {
     append(room: smallestRoom) { encoder in
       Frame.encodeProtocolHeader(into: &encoder)
