@@ -13,6 +13,7 @@
  * - when a call waits or polls: amqp_consume_message(), amqp_simple_wait_frame(),
  *   amqp_publisher_confirm_wait(), amqp_frames_enqueued() and the like, which
  *   also do it instead of a heartbeat that is due;
+ * - with the message during which a heartbeat is due;
  * - whenever 64 KB have gathered;
  * - with a message of more than 2 KB, whose body is never copied.
  *

@@ -8,9 +8,13 @@ public typealias ThreadStart = @convention(c) (UnsafeMutableRawPointer?) -> Unsa
 struct Kernel {
   @inline(__always) init() {}
 
-  @inline(__always) func now() -> Instant {
+  @inline(__always) func now() -> Instant { now(by: CLOCK_MONOTONIC) }
+
+  @inline(__always) func nowRoughly() -> Instant { now(by: CLOCK_MONOTONIC_COARSE) }
+
+  @inline(__always) private func now(by clock: clockid_t) -> Instant {
     var time = timespec()
-    _ = clock_gettime(CLOCK_MONOTONIC, &time)
+    _ = clock_gettime(clock, &time)
     let seconds = UInt64(truncatingIfNeeded: time.tv_sec)
     return Instant(nanoseconds: seconds &* 1_000_000_000 &+ UInt64(truncatingIfNeeded: time.tv_nsec))
   }

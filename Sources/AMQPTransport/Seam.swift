@@ -32,6 +32,8 @@
 
     open func now() -> Instant { Kernel().now() }
 
+    final func nowRoughly() -> Instant { now() }
+
     /// The count of bytes (0 = the peer has closed) or a negative errno. So for `send` and `peek`.
     open func receive(_ descriptor: Int32, _ room: UnsafeMutableRawBufferPointer) -> Int {
       Kernel().receive(descriptor, room)

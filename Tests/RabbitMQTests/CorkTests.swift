@@ -157,6 +157,35 @@ struct CorkTests {
     }
   }
 
+  @Test("who publishes now and then, and calls nothing else, is kept alive by it", arguments: [1, 2, 60] as [UInt16])
+  func slowPublisher(_ interval: UInt16) throws {
+    try corked(heartbeat: interval) { pair in
+      let start = pair.wire.time
+      for _ in 0..<100 {
+        pair.broker.say(heartbeat)
+        #expect(pair.publish([1]) == .ok)
+        pair.wire.pass(Double(interval) / 10)
+      }
+      #expect(pair.wire.longestSilence(from: start) <= Double(interval) * 0.6 + 0.01)
+      #expect(amqp_publish_uncork(pair.connection) == 0)
+      #expect(pair.bodies.count == 100)
+      #expect(pair.broker.heartbeats.isEmpty)
+    }
+  }
+
+  @Test("and hears that the peer is dead")
+  func slowPublisherOfADeadPeer() throws {
+    try corked(heartbeat: 2) { pair in
+      pair.broker.answerNothing()
+      for _ in 0..<39 {
+        #expect(pair.publish([1]) == .ok)
+        pair.wire.pass(0.1)
+      }
+      pair.wire.pass(0.2)
+      #expect(pair.publish([1]) == .heartbeatTimeout)
+    }
+  }
+
   @Test("a failure is the answer of the call that meets it", arguments: [0, 1, 40])
   func failure(_ room: Int) throws {
     try corked { pair in

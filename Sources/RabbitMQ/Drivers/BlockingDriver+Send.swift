@@ -53,16 +53,24 @@ extension BlockingDriver {
     _ publish: inout amqp_basic_publish_t, properties: UnsafePointer<amqp_basic_properties_t>,
     body: UnsafeRawBufferPointer, channel: UInt16
   ) -> Status {
-    // A message that joins others which are held needs no time of its own.
-    sending(at: connection.pointee.send.outbox.heldSince) { now in
+    // A message that joins others which are held needs the time for heartbeats alone.
+    sending(at: connection.pointee.send.outbox.isHolding ? Clock.nowRoughly() : nil) { now in
       let wasHolding = connection.pointee.send.outbox.isHolding
       if !wasHolding, monitor.lookDue(at: now), isPeerGone() { return .connectionClosed }
       if state.phase == .closing { return .connectionClosed }
       let status = connection.pointee.send.outbox.encode(
         &publish, properties: properties, body: body, channel: channel, frameMax: connection.pointee.tuning.frameMax)
       guard status.isOK else { return status }
-      if connection.pointee.send.isCorked, connection.pointee.send.outbox.hold(at: now) { return .ok }
-      if wasHolding { now = Clock.now() }
+      // Nobody else may call for as long as the program corks: what is held leaves when a heartbeat is due.
+      if connection.pointee.send.isCorked, !connection.pointee.monitor.nextSend.hasPassed(at: now),
+        connection.pointee.send.outbox.hold()
+      {
+        return .ok
+      }
+      if wasHolding {
+        now = Clock.now()
+        if monitor.lookDue(at: now), isPeerGone() { return abandon(.connectionClosed) }
+      }
       return transmit(until: .never, &now)
     }
   }

@@ -40,7 +40,7 @@ struct BlockingDriver {
 
   // MARK: Turns
 
-  /// Runs `work` as the one who sends; it gets the time of the call's entry, or an earlier one that will do.
+  /// Runs `work` as the one who sends; it gets the time of the call's entry, or a rougher one that will do.
   @inline(__always)
   func sending(
     until deadline: Deadline = .never, at time: @autoclosure () -> Instant? = nil, _ work: (inout Instant) -> Status

@@ -44,8 +44,6 @@ struct Outbox: ~Copyable {
   private(set) var pieces: UnsafeMutablePointer<iovec>?
   /// Octets of the messages that are held.
   private var held = 0
-  /// When the first of them was encoded.
-  private(set) var heldSince: Instant?
   private let isHeld = Atomic<Bool>(false)
 
   init() {}
@@ -87,19 +85,15 @@ struct Outbox: ~Copyable {
 
   /// Keeps what was just encoded for a later send. False when it is to leave now, with all that is held: its body goes by
   /// reference, or there is enough.
-  mutating func hold(at now: Instant) -> Bool {
+  mutating func hold() -> Bool {
     guard fragment == 0, head < heldLimit else { return false }
-    if held == 0 {
-      heldSince = now
-      isHeld.store(true, ordering: .relaxed)
-    }
+    if held == 0 { isHeld.store(true, ordering: .relaxed) }
     held = head
     return true
   }
 
   private mutating func release() {
     held = 0
-    heldSince = nil
     isHeld.store(false, ordering: .relaxed)
   }
 
