@@ -164,6 +164,26 @@ struct HeartbeatDeathTests {
     }
   }
 
+  @Test("where the kernel keeps no account, what lies unread is life", arguments: Call.sends + Call.polls)
+  func unreadWithoutAccount(_ call: Call) throws {
+    try Pair.open(heartbeat: 2) { pair in
+      pair.wire.keepsAccount = false
+      pair.broker.beat(every: 1)
+      for _ in 0..<40 {
+        pair.wire.pass(0.5)
+        #expect(call.make(pair) == .ok)
+        #expect(pair.descriptor == FakeWire.descriptor)
+      }
+      // A program that only sends has taken them; one that polls may not.
+      guard Call.sends.contains(call) else { return }
+      pair.broker.mute(withHost: true)
+      pair.wire.pass(4.1)
+      _ = call.make(pair)
+      pair.wire.pass(4.1)
+      #expect(call.make(pair) == .heartbeatTimeout)
+    }
+  }
+
   // MARK: The kernel knows better
 
   @Test("a program that slept 10H finds its peer alive when data came lately", arguments: Call.allCases)

@@ -70,8 +70,11 @@ extension BlockingDriver {
   @inline(__always)
   func checkPeer(_ now: Instant) -> Status {
     if connection.pointee.monitor.deathDeadline.hasPassed(at: now) {
-      confirmDeath(now)
-      receivingIfFree(else: ()) { dropHeartbeats() }
+      // Somebody who is receiving may have what has come in hand, and judges himself.
+      receivingIfFree(else: confirmDeath(now, isListening: false)) {
+        confirmDeath(now)
+        dropHeartbeats()
+      }
     }
     return state.sendStatus
   }
@@ -91,7 +94,7 @@ extension BlockingDriver {
   }
 
   /// The clock says that the peer is dead. The kernel knows better when the application has not been reading; where it says
-  /// nothing, silence proves something only to who has been listening.
+  /// nothing, what lies unread is a sign of life, and silence proves something only to who has been listening.
   @inline(never)
   func confirmDeath(_ now: Instant, isListening: Bool = true) {
     // Cut off is not silent: whoever reads or writes next hears the right code.
@@ -99,6 +102,9 @@ extension BlockingDriver {
     let silence = transport.peerSilence()
     if let silence, silence < monitor.interval &* 2 {
       connection.pointee.monitor.didReceive(at: now.subtracting(nanoseconds: silence))
+    } else if silence == nil, transport.peekEnd() == .data {
+      // It may have come at any time, and so at this.
+      connection.pointee.monitor.didReceive(at: now)
     } else if silence != nil || isListening, connection.pointee.monitor.deathDeadline.hasPassed(at: now) {
       if isTraced { traceDeath(after: silence ?? monitor.silence(at: now).received) }
       hangUp(.heartbeatTimeout)
