@@ -77,6 +77,25 @@ CASE(the_wish_outlives_a_new_socket) {
   peer_stop(p);
 }
 
+/* On the same socket, and without a call in between. */
+CASE(a_program_connects_anew_after_a_death) {
+  peer *p = peer_start(planned, &dead), *other = peer_start(planned, &live);
+  amqp_connection_state_t c;
+  struct pollfd entry = {-1, POLLIN, 0};
+  if (client_open_otherwise != NULL) check_skip("for TCP");
+  c = kept(p, H);
+  if (c == NULL) return;
+  entry.fd = amqp_get_sockfd(c);
+  CHECK_INT(poll(&entry, 1, 4 * H * 1000), 1);
+  CHECK_INT(amqp_get_sockfd(c), -1);
+  CHECK_STATUS(amqp_socket_open(amqp_get_socket(c), "127.0.0.1", peer_port(other)), AMQP_STATUS_OK);
+  CHECK_INT(amqp_login(c, "/", 0, 131072, H, AMQP_SASL_METHOD_PLAIN, "guest", "guest").reply_type, AMQP_RESPONSE_NORMAL);
+  CHECK_INT(threads_become(2), 2);
+  amqp_destroy_connection(c);
+  peer_stop(p);
+  peer_stop(other);
+}
+
 CASE(off_ends_it) {
   peer *p = peer_start(planned, &live);
   amqp_connection_state_t c = kept(p, H);

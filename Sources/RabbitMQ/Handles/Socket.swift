@@ -54,9 +54,14 @@ struct Socket: ~Copyable {
   static func open(_ socket: Handle, host: UnsafePointer<CChar>?, port: Int32, timeout: UnsafePointer<timeval>?)
     -> Status
   {
+    let connection = socket.pointee.connection
+    if BlockingDriver(connection).isOver {
+      // The keeper shuts down and leaves it to a call to close; he may still be there.
+      HeartbeatKeeper.leave(connection)
+      BlockingDriver(connection).closeWhenAlone()
+    }
     guard transport(of: socket).descriptor < 0 else { return .socketInUse }
     guard let deadline = Deadline(timeout, from: Clock.now()) else { return .invalidParameter }
-    let connection = socket.pointee.connection
     if let tls = socket.pointee.tls {
       let status = tls.connect(host: host, port: port, until: deadline, loop: &connection.pointee.receive.loop)
       if status.isOK { BlockingDriver(connection).connected() }
