@@ -193,24 +193,32 @@ public struct TLSTransport {
   }
 
   /// Says goodbye to the peer, as far as that goes without waiting, and gives the descriptor back. Once: later calls do nothing.
+  ///
+  /// In a child of fork() another thread of the parent may have had the lock, and the child has no thread to give it back.
+  /// What that one was at work on is left as it is then.
   public func close() {
-    locked {
-      if let ssl = state.pointee.ssl {
-        let isOurs = state.pointee.process == getpid() && SSL_is_init_finished(ssl) == 1
-        if isOurs, !state.pointee.isBroken, state.flush() { _ = SSL_shutdown(ssl) }
-        SSL_free(ssl)
-        ERR_clear_error()
-      }
+    let isOurs = state.pointee.process == getpid()
+    if isOurs {
+      _ = pthread_mutex_lock(&state.pointee.lock)
+    } else if pthread_mutex_trylock(&state.pointee.lock) != 0 {
       if state.pointee.descriptor >= 0 { Syscalls.close(state.pointee.descriptor) }
-      state.dropAhead()
-      free(state.pointee.staging)
-      free(state.pointee.host)
-      (state.pointee.ssl, state.pointee.staging, state.pointee.host) = (nil, nil, nil)
-      state.pointee.descriptor = -1
-      state.pointee.backlog.reset()
-      (state.pointee.credit, state.pointee.holdsOctet, state.pointee.isBroken) = (0, false, false)
-      (state.pointee.sendFault, state.pointee.hostIsChecked, state.pointee.refusal) = (0, false, .ok)
+      return state.pointee.descriptor = -1
     }
+    defer { _ = pthread_mutex_unlock(&state.pointee.lock) }
+    if let ssl = state.pointee.ssl {
+      if isOurs, SSL_is_init_finished(ssl) == 1, !state.pointee.isBroken, state.flush() { _ = SSL_shutdown(ssl) }
+      SSL_free(ssl)
+      ERR_clear_error()
+    }
+    if state.pointee.descriptor >= 0 { Syscalls.close(state.pointee.descriptor) }
+    state.dropAhead()
+    free(state.pointee.staging)
+    free(state.pointee.host)
+    (state.pointee.ssl, state.pointee.staging, state.pointee.host) = (nil, nil, nil)
+    state.pointee.descriptor = -1
+    state.pointee.backlog.reset()
+    (state.pointee.credit, state.pointee.holdsOctet, state.pointee.isBroken) = (0, false, false)
+    (state.pointee.sendFault, state.pointee.hostIsChecked, state.pointee.refusal) = (0, false, .ok)
   }
 
   // MARK: Looking

@@ -4,6 +4,7 @@
 #include "../CSystem/process_keeper.h"
 
 #include <limits.h>
+#include <link.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -15,6 +16,21 @@ static process_keeper keeper = {
 };
 
 process_keeper *process_get_keeper(void) { return &keeper; }
+
+static int add_thread_local(struct dl_phdr_info *object, size_t size, void *sum) {
+  (void)size;
+  for (int i = 0; i < object->dlpi_phnum; i++) {
+    const ElfW(Phdr) *const segment = &object->dlpi_phdr[i];
+    if (segment->p_type == PT_TLS) *(size_t *)sum += segment->p_memsz + segment->p_align;
+  }
+  return 0;
+}
+
+size_t process_thread_local_octets(void) {
+  size_t sum = 0;
+  (void)dl_iterate_phdr(add_thread_local, &sum);
+  return sum;
+}
 
 void process_keeper_wait(void) {
   if (keeper.wake == UINT64_MAX) {
@@ -47,7 +63,13 @@ void process_watch_fork(void) {
   (void)pthread_once(&once, register_fork);
 }
 
+static uintptr_t thread;   // the keeper's; stale when there is none
+
+void process_keeper_begin(void) { __atomic_store_n(&thread, (uintptr_t)pthread_self(), __ATOMIC_RELAXED); }
+
 static void end(void) {
+  // exit() in a callback of the trace: the keeper has the lock, and never comes back to its work.
+  if (__atomic_load_n(&thread, __ATOMIC_RELAXED) == (uintptr_t)pthread_self()) return;
   pthread_mutex_lock(&keeper.lock);
   keeper.is_over = true;
   pthread_mutex_unlock(&keeper.lock);

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct process_keeper {
@@ -27,6 +28,12 @@ void process_watch_fork(void);
 
 // The keeper stops when the process begins to end, before OpenSSL, which must be in use already, frees what it needs. As above.
 void process_watch_exit(void);
+
+// What the program and its libraries take from the stack of each thread for their thread-local variables.
+size_t process_thread_local_octets(void);
+
+// What the keeper's thread does first.
+void process_keeper_begin(void);
 
 // Waits on `changed` until `wake`; the lock is released meanwhile.
 void process_keeper_wait(void);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -194,6 +195,40 @@ CASE(a_child_leaves_its_parents_connections_alone) {
   peer_stop(own);
 }
 
+static void child_destroys(peer *own, amqp_connection_state_t parents) {
+  (void)own;
+  alarm(5);   /* instead of for ever */
+  amqp_destroy_connection(parents);
+}
+
+static volatile int publishing;
+
+static void *publish_until_told(void *connection) {
+  static char octets[200000];
+  amqp_bytes_t body = {sizeof octets, octets};
+  while (publishing)
+    if (!CHECK_STATUS(amqp_basic_publish(connection, 1, client_bytes(""), client_bytes("q"), 0, 0, NULL, body), 0)) break;
+  return NULL;
+}
+
+CASE(a_child_destroys_what_a_thread_of_its_parent_was_publishing_on) {
+  peer *p = peer_start(planned, &live);
+  amqp_connection_state_t c = kept(p, H);
+  pthread_t publisher;
+  int i;
+  if (c == NULL) return;
+  publishing = 1;
+  pthread_create(&publisher, NULL, publish_until_told, c);
+  for (i = 0; i < 60; i++)
+    if (!in_child(child_destroys, NULL, c)) break;
+  publishing = 0;
+  pthread_join(publisher, NULL);
+  CHECK(amqp_basic_qos(c, 1, 0, 1, 0) != NULL);   /* all that went before has arrived */
+  CHECK_INT(peer_seen(p)->malformed, 0);
+  amqp_destroy_connection(c);
+  peer_stop(p);
+}
+
 static void child_does_nothing(peer *own, amqp_connection_state_t parents) {
   (void)own, (void)parents;
   peer_sleep(3);
@@ -229,6 +264,28 @@ CASE(a_child_may_take_over_what_its_parent_gives_up) {
   CHECK_BETWEEN(peer_seen(p)->longest_silence / 1000000, 300, H * 1000);
   amqp_destroy_connection(c);
   peer_stop(p);
+}
+
+static void end_at_death(amqp_connection_state_t connection, const char *line, void *code) {
+  (void)connection;
+  if (strstr(line, "peer dead") != NULL) exit(*(int *)code);
+}
+
+CASE(a_callback_that_it_calls_may_end_the_process) {
+  int status = -1, code = 7;
+  pid_t child;
+  fflush(NULL);
+  child = fork();
+  if (child == 0) {
+    peer *p = peer_start(planned, &dead);
+    amqp_connection_state_t c = kept(p, H);
+    alarm(10);   /* instead of for ever */
+    if (c == NULL) _exit(1);
+    amqp_heartbeat_trace(c, end_at_death, &code);
+    for (;;) pause();
+  }
+  waitpid(child, &status, 0);
+  if (CHECK(WIFEXITED(status))) CHECK_INT(WEXITSTATUS(status), code);
 }
 
 CASE(the_process_may_end_while_it_runs) {

@@ -21,7 +21,7 @@ struct KeeperPlace {
 
 enum HeartbeatKeeper {
   /// Bytes. What TLS needs is far less, and only what is touched costs memory.
-  private static var stackSize: Int { 128 * 1024 }
+  private static var stackSize: Int { 128 * 1024 &+ process_thread_local_octets() }
   /// Nanoseconds between two rounds, at least.
   private static var step: UInt64 { 20_000_000 }
   /// Connections that are looked at before others may have the lock.
@@ -114,6 +114,7 @@ enum HeartbeatKeeper {
   }
 
   private static func serve() {
+    process_keeper_begin()
     locked {
       while first != nil, !keeper.pointee.is_over {
         if Clock.now().nanoseconds >= keeper.pointee.wake { goRound() } else { process_keeper_wait() }
