@@ -38,9 +38,11 @@ AMQP_BEGIN_DECLS
  * sends a heartbeat if one is due, and hangs up on a dead peer. Never waits.
  *
  * What was read stays in the connection for later calls, and select() or poll()
- * no longer tell of it. So afterwards, as long as amqp_frames_enqueued() or
- * amqp_data_in_buffer() answers true, take messages (amqp_consume_message()
- * with a timeout of {0, 0}, for example) before sleeping.
+ * no longer tell of it. So afterwards take messages, with amqp_consume_message()
+ * and a timeout of {0, 0} for example, until that answers AMQP_STATUS_TIMEOUT,
+ * and again while amqp_data_in_buffer() answers true. Only then sleep.
+ * amqp_frames_enqueued() is no sign to go on: frames of a message of which the
+ * rest has not arrived may be among those that it counts.
  *
  * While another thread waits in a call on the same connection, that thread does
  * all this; then only a heartbeat that is due is sent.
@@ -168,8 +170,11 @@ int AMQP_CALL amqp_heartbeat_stats(amqp_connection_state_t state,
 
 /**
  * Takes a line of the trace, in the call or the background thread in which it
- * came about, and must be quick. Must not call this library with any connection,
- * nor fork(), nor leave by longjmp() or an exception. A connection that one
+ * came about, and must be quick: it keeps fork() and every call that starts or
+ * ends a connection waiting, so it must not wait for a lock that a thread may hold
+ * during one of those. The background thread has a stack of 128 KB. Must not call
+ * this library with any connection, nor fork(), nor leave by longjmp() or an
+ * exception; exit() is allowed. A connection that one
  * thread reads while another publishes may call it from both at once.
  * @param state    the connection
  * @param line     the line, without newline; valid until the callback returns

@@ -34,9 +34,11 @@ static int loop(amqp_connection_state_t c, int milliseconds, int *wakes, int *me
   while ((status = amqp_heartbeat_service(c)) == AMQP_STATUS_OK && elapsed_milliseconds(begun) < milliseconds) {
     struct pollfd entry = {amqp_get_sockfd(c), POLLIN, 0};
     struct timeval sleep;
-    while (amqp_frames_enqueued(c) || amqp_data_in_buffer(c)) {
+    for (;;) {
       amqp_envelope_t envelope;
-      if (amqp_consume_message(c, &envelope, client_seconds(0), 0).reply_type != AMQP_RESPONSE_NORMAL) break;
+      int taken = client_reply_status(amqp_consume_message(c, &envelope, client_seconds(0), 0));
+      if (taken == AMQP_STATUS_TIMEOUT && amqp_data_in_buffer(c)) continue;
+      if (taken != AMQP_STATUS_OK) break;
       amqp_destroy_envelope(&envelope);
       ++*messages;
     }
