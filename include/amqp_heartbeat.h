@@ -47,7 +47,8 @@ AMQP_BEGIN_DECLS
  * While another thread waits in a call on the same connection, that thread does
  * all this; then only a heartbeat that is due is sent.
  * @param state  the connection
- * @return AMQP_STATUS_OK; AMQP_STATUS_INVALID_PARAMETER if state is NULL;
+ * @return AMQP_STATUS_OK, also after amqp_connection_close(), when there is
+ *         nothing to do; AMQP_STATUS_INVALID_PARAMETER if state is NULL;
  *         AMQP_STATUS_HEARTBEAT_TIMEOUT: the peer is dead (sticky: see amqp.h);
  *         AMQP_STATUS_CONNECTION_CLOSED: the peer ended the connection;
  *         AMQP_STATUS_SOCKET_CLOSED: it was never open;
@@ -134,7 +135,8 @@ typedef struct amqp_heartbeat_stats_t_ {
 /**
  * What heartbeats have done on a connection. Looks only, neither reads nor
  * sends; any thread may ask, also while others use the connection.
- * @param state  the connection; before the login all is 0
+ * @param state  the connection; all is 0 until its socket is open, and H until the
+ *               login
  * @param stats  filled, not more of it than stats->size says
  * @return AMQP_STATUS_OK; AMQP_STATUS_INVALID_PARAMETER if a pointer is NULL or
  *         stats->size is smaller than the struct's first version, which ended
