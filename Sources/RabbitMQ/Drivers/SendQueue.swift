@@ -103,7 +103,8 @@ struct SendQueue: ~Copyable {
   /// Bodies that the program can have back, in order.
   private var released: SendPiece.Link?
   private var lastReleased: SendPiece.Link?
-  private let spares: UnsafeMutablePointer<SpareBlocks>
+  // A var: for the thread sanitizer, a change through a constant of a struct that is not copied is compiled wrongly.
+  private var spares: UnsafeMutablePointer<SpareBlocks>
 
   init(spares: UnsafeMutablePointer<SpareBlocks>) { self.spares = spares }
 
