@@ -219,7 +219,8 @@ extension UnsafeMutablePointer where Pointee == TLSState {
     return count == -Int(EAGAIN) ? 0 : count
   }
 
-  /// Whether nothing is left to go out. A fault is kept in `sendFault`.
+  /// Whether nothing is left to go out. A fault is kept in `sendFault`, and what it stopped is dropped: nobody may wait for room
+  /// for it.
   @inline(__always)
   func flush() -> Bool {
     pointee.backlog.count == 0 || flushBacklog()
@@ -231,6 +232,7 @@ extension UnsafeMutablePointer where Pointee == TLSState {
       if count == 0 { return false }
       if count < 0 {
         pointee.sendFault = Int32(truncatingIfNeeded: 0 &- count)
+        pointee.backlog.reset()
         return false
       }
       pointee.backlog.drop(count)

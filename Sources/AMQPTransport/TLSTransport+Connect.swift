@@ -75,8 +75,10 @@ extension TLSTransport {
       case SSL_ERROR_NONE:
         let status = verdict(ssl)
         return status.isOK ? .done : .failed(status)
-      case SSL_ERROR_WANT_READ: return .wouldBlock(state.pointee.backlog.count == 0 ? .read : .readOrWrite)
-      case SSL_ERROR_WANT_WRITE: return .wouldBlock(.write)
+      // Without what could not be sent, the peer will say nothing more.
+      case SSL_ERROR_WANT_READ where state.pointee.sendFault == 0:
+        return .wouldBlock(state.pointee.backlog.count == 0 ? .read : .readOrWrite)
+      case SSL_ERROR_WANT_WRITE where state.pointee.sendFault == 0: return .wouldBlock(.write)
       default:
         state.pointee.isBroken = true
         return .failed(refusal(ssl))
