@@ -9,9 +9,7 @@
  *           12:00:37.010  publisher: recovered
  *           12:01:00.000  600 messages confirmed, 1 of them at another attempt; 0 are open
  * Code:     0 when all were confirmed, else 1.
- *
- * A message whose connection is lost before its confirm may have reached the queue nevertheless: it then is there twice. "At
- * least once" is what confirms can give.
+ * One that is lost before its confirm may be in the queue all the same, and so twice: confirms give "at least once".
  */
 #include <event2/event_struct.h>
 #include <stdio.h>

@@ -60,7 +60,10 @@
  *
  * **Every accepted operation completes exactly once**: done, refused by the
  * broker, lost with the connection, timed out, or cancelled by close and free.
- * A `done` callback may be NULL. Its `error` is NULL for success.
+ * A `done` callback may be NULL. Its `error` is NULL for success. What a loss
+ * met before its answer has completed as lost and is not brought back: a program
+ * that must be sure asks again, in `on_recovered` for example; a channel whose
+ * opening was not answered ends.
  *
  * **Callbacks** come from the loop, never from inside a call of yours. Inside a
  * callback every function of this header may be called, closing and freeing
