@@ -106,7 +106,7 @@ extension ChannelDriver {
   func cancel(_ consumer: EventConsumer.Handle) -> Status {
     guard !channel.pointee.isEnding else { return .unexpectedState }
     switch consumer.pointee.state {
-    case .consuming where channel.pointee.state.operationStatus.isOK:
+    case .consuming where isConnected && channel.pointee.state.operationStatus.isOK:
       let status = sendCancel(consumer)
       guard status.isOK else { return status }
     // There is nothing to tell the broker, or no broker: the end comes from the loop.

@@ -46,6 +46,10 @@ struct ChannelDriver {
   /// Whether frames with its number come here.
   private var hasNumber: Bool { connection.pointee.channels[channel.pointee.number] == channel }
 
+  /// False in the callbacks of a loss as well, for a channel that is told of it only later: what it sent now would be the
+  /// first that the next connection sends.
+  var isConnected: Bool { connection.pointee.isLoggedIn }
+
   // MARK: Opening
 
   static func open(
@@ -98,11 +102,11 @@ struct ChannelDriver {
   func close() -> Status {
     guard !channel.pointee.isEnding else { return .unexpectedState }
     switch channel.pointee.state.state {
-    case .opening, .open:
+    case .opening where isConnected, .open where isConnected:
       let status = sendClose(.close)
       guard status.isOK else { return status }
     case .closing, .closedByPeer: return .unexpectedState
-    case .closed: putOff()
+    case .opening, .open, .closed: putOff()
     }
     channel.pointee.isEnding = true
     connection.pointee.plan.channelClosed(channel.pointee.number)

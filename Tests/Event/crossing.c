@@ -1,0 +1,80 @@
+/* Calls that cross what happens on the wire: a loss, an answer that never comes, a recovery that is under way. */
+#include "session.h"
+
+/* Served until told, then reset without another word; each connection after that is an ordinary one. */
+static void is_reset_once(peer_link *link, void *unused) {
+  (void)unused;
+  if (!peer_handshake(link, 2047, 131072, 0) || !peer_serve_until_go(link, PEER_LIVE, 10000)) return;
+  peer_serve_until_go(link, PEER_READ, 10000);
+  peer_reset(link);
+  while (peer_accept(link, 20000)) peer_ordinary(link, NULL);
+}
+
+/* ---- another channel's handles, in the callbacks of a loss ---- */
+
+typedef struct other {
+  amqp_event_channel_t *channel;
+  amqp_event_consumer_t *consumer;
+  int channel_closed, cancelled, done;
+} other;
+
+static void other_closed(amqp_event_channel_t *channel, const amqp_event_error_t *error, void *ctx) {
+  other *o = ctx;
+  (void)channel, (void)error;
+  o->channel_closed++;
+}
+
+static void other_cancelled(amqp_event_consumer_t *consumer, const amqp_event_error_t *error, void *ctx) {
+  other *o = ctx;
+  (void)consumer, (void)error;
+  o->cancelled++;
+}
+
+static void other_message(amqp_event_consumer_t *consumer, const amqp_event_message_t *message, void *ctx) {
+  (void)consumer, (void)message, (void)ctx;
+}
+
+static void closes_the_other(amqp_event_channel_t *channel, const amqp_event_error_t *error, void *ctx) {
+  other *o = ctx;
+  (void)channel;
+  CHECK(error != NULL);
+  o->done++;
+  if (o->consumer != NULL) {
+    CHECK_STATUS(amqp_event_cancel(o->consumer), AMQP_STATUS_OK);
+  } else {
+    CHECK_STATUS(amqp_event_channel_close(o->channel), AMQP_STATUS_OK);
+  }
+}
+
+static void cross_a_loss(int by_cancel) {
+  peer *p = peer_start(is_reset_once, NULL);
+  session *s = session_with_channel(p, 0);
+  amqp_event_channel_callbacks_t callbacks = {sizeof callbacks, other_closed, NULL, NULL, NULL};
+  other o = {0};
+  promise *answered = promised(s, "qos");
+  CHECK_STATUS(amqp_event_channel_open(s->connection, NULL, NULL, &o.channel), AMQP_STATUS_OK);
+  amqp_event_channel_set_callbacks(o.channel, &callbacks, &o);
+  if (by_cancel)
+    CHECK_STATUS(amqp_event_consume(o.channel, client_bytes("q"), NULL, other_message, other_cancelled, &o, &o.consumer),
+                 AMQP_STATUS_OK);
+  CHECK_STATUS(ACCEPT(answered, amqp_event_qos(o.channel, 1, promise_done, answered)), AMQP_STATUS_OK);
+  CHECK(session_run(s, &answered->kept, 1, 5000));
+  peer_go(p);
+  session_idle(s, 50);
+  CHECK_STATUS(amqp_event_qos(s->channel, 1, closes_the_other, &o), AMQP_STATUS_OK);
+  session_idle(s, 50);
+  peer_go(p);
+  CHECK(session_run(s, &s->recovered, 1, 5000));
+  CHECK_INT(o.done, 1);
+  CHECK_INT(by_cancel ? o.cancelled : o.channel_closed, 1);
+  /* The first attempt succeeds: what was asked for during the loss is not sent before the next protocol header. */
+  CHECK_INT(s->recovering, 1);
+  CHECK_INT(peer_count(p, AMQP_BASIC_CONSUME_METHOD), by_cancel ? 1 : 0);
+  session_close(s);
+  peer_stop(p);
+}
+
+CASE(a_channel_is_closed_in_the_loss_of_another) { cross_a_loss(0); }
+CASE(a_consumer_is_cancelled_in_the_loss_of_another_channel) { cross_a_loss(1); }
+
+int main(int argc, char **argv) { return check_main(argc, argv); }
