@@ -166,7 +166,8 @@ public struct RecoveryPlan: ~Copyable {
 
   // MARK: Consumers
 
-  /// `tag`: what consume-ok said; the consumer keeps it over a recovery.
+  /// `tag`: what consume-ok said; the consumer keeps it over a recovery. Started once more it takes the place of the older
+  /// record: a broker takes no tag twice.
   public mutating func consumerStarted(
     _ method: amqp_basic_consume_t, on number: UInt16, arguments: amqp_bytes_t, tag: amqp_bytes_t
   ) -> Status {
@@ -177,20 +178,19 @@ public struct RecoveryPlan: ~Copyable {
     let record = RecordedConsumer(
       channel: number, arguments: .empty, ownMethod: method, queue: queue(method.queue),
       prefetch: channel.pointee.record.consumerPrefetch, isRefused: false, progress: .restored)
+    let older = consumer(tag, on: number)
     guard let link = consumers.append(record, extraCount: size) else { return .noMemory }
     var copy = Copy(to: Chain.extra(of: link))
     link.pointee.record.ownMethod.queue = copy.add(method.queue)
     link.pointee.record.ownMethod.consumer_tag = copy.add(tag)
     link.pointee.record.arguments = copy.add(arguments)
+    if let older { consumers.remove(older) }
     return .ok
   }
 
   /// The program cancelled it, or the broker did.
   public mutating func consumerCancelled(_ tag: amqp_bytes_t, on number: UInt16) {
-    let consumer = consumers.firstWhere {
-      $0.channel == number && $0.ownMethod.consumer_tag.hasSameBytes(as: tag)
-    }
-    if let consumer { forget(consumer) }
+    if let consumer = consumer(tag, on: number) { forget(consumer) }
   }
 }
 
@@ -207,6 +207,10 @@ extension RecoveryPlan {
 
   private func queue(_ name: amqp_bytes_t) -> Chain<RecordedQueue>.Position? {
     queues.firstWhere { $0.name.hasSameBytes(as: name) }
+  }
+
+  private func consumer(_ tag: amqp_bytes_t, on number: UInt16) -> Chain<RecordedConsumer>.Position? {
+    consumers.firstWhere { $0.channel == number && $0.ownMethod.consumer_tag.hasSameBytes(as: tag) }
   }
 
   private func binding(_ wanted: RecordedBinding) -> Chain<RecordedBinding>.Position? {

@@ -108,6 +108,7 @@ private let everythingAgain = [
       plan.open(1)
     }
     plan.consumer("c", of: "q", on: 1)
+    plan.consumer("c", of: "q", on: 1)
     // Again, with other arguments: the broker took them, so the queue had gone in between.
     plan.queue("q", arguments: "new")
     #expect(

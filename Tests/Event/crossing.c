@@ -77,4 +77,25 @@ static void cross_a_loss(int by_cancel) {
 CASE(a_channel_is_closed_in_the_loss_of_another) { cross_a_loss(0); }
 CASE(a_consumer_is_cancelled_in_the_loss_of_another_channel) { cross_a_loss(1); }
 
+/* ---- consumers ---- */
+
+CASE(a_consumer_that_is_resumed_at_a_loss_comes_back_once) {
+  peer *p = peer_start(is_reset_once, NULL);
+  session *s = session_with_channel(p, 0);
+  session_consume(s, "q");
+  CHECK(session_run(s, &s->consuming, 1, 5000));
+  peer_go(p);
+  session_idle(s, 50);
+  CHECK_STATUS(CALL(amqp_event_pause(s->consumer)), AMQP_STATUS_OK);
+  CHECK_STATUS(CALL(amqp_event_resume(s->consumer)), AMQP_STATUS_OK);
+  session_idle(s, 50);
+  peer_go(p);
+  CHECK(session_run(s, &s->recovered, 1, 5000));
+  /* Once at first, once resumed, once recovered: the broker takes no tag twice. */
+  CHECK_INT(peer_count(p, AMQP_BASIC_CONSUME_METHOD), 3);
+  CHECK_INT(s->consuming, 2);
+  session_close(s);
+  peer_stop(p);
+}
+
 int main(int argc, char **argv) { return check_main(argc, argv); }
