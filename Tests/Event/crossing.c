@@ -98,4 +98,27 @@ CASE(a_consumer_that_is_resumed_at_a_loss_comes_back_once) {
   peer_stop(p);
 }
 
+static void answers_no_cancel(peer_link *link, void *unused) {
+  (void)unused;
+  if (!peer_handshake(link, 2047, 131072, 0) || !peer_serve_until(link, AMQP_BASIC_CANCEL_METHOD, 10000)) return;
+  peer_serve(link, PEER_LIVE, 10000);
+}
+
+CASE(a_cancel_that_is_not_answered_has_its_end) {
+  peer *p = peer_start(answers_no_cancel, NULL);
+  session *s = session_new(p);
+  CHECK_STATUS(amqp_event_options_set_timeouts(s->options, 5000, 5000, 300, 5000, 0), AMQP_STATUS_OK);
+  session_open(s);
+  CHECK(session_run(s, &s->ready, 1, 5000));
+  session_open_channel(s);
+  session_consume(s, "q");
+  CHECK(session_run(s, &s->consuming, 1, 5000));
+  CHECK_STATUS(CALL(amqp_event_cancel(s->consumer)), AMQP_STATUS_OK);
+  CHECK(session_run(s, &s->cancelled, 1, 3000));
+  CHECK_STATUS(s->cancelled_told.status, 0);
+  CHECK_INT(s->lost, 0);
+  session_close(s);
+  peer_stop(p);
+}
+
 int main(int argc, char **argv) { return check_main(argc, argv); }

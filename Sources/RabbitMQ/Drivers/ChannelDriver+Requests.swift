@@ -245,6 +245,8 @@ extension ChannelDriver {
       var cancel = amqp_basic_cancel_t(consumer_tag: consumer.pointee.method.consumer_tag, nowait: 1)
       _ = send(&cancel)
       end(consumer, EventError(.timeout))
+    // It ends as the program wants it, answered or not.
+    case .cancel(let consumer) where consumer.pointee.state == .cancelling: end(consumer, nil)
     case .recovery: driver.lost(.timeout, at: Clock.now())
     case .done, .queue, .get, .consume, .cancel, .expired: fail(completion, EventError(.timeout, canRetry: true))
     }
