@@ -121,4 +121,58 @@ CASE(a_cancel_that_is_not_answered_has_its_end) {
   peer_stop(p);
 }
 
+/* ---- writing ---- */
+
+static void reads_when_told(peer_link *link, void *unused) {
+  (void)unused;
+  if (!peer_handshake(link, 2047, 131072, 0) || !peer_serve_until_go(link, PEER_LIVE, 10000)) return;
+  if (!peer_await_go(link, 20000)) return;
+  peer_set_recording(link, 0);
+  peer_serve(link, PEER_LIVE, 20000);
+}
+
+typedef struct writer {
+  amqp_event_channel_t *channel;
+  size_t refill;
+  int writable;
+} writer;
+
+static char much[1 << 20];
+
+static void writes_once_more(amqp_event_channel_t *channel, void *ctx) {
+  writer *w = ctx;
+  amqp_bytes_t body = {w->refill, much};
+  w->writable++;
+  if (w->refill > 0)
+    CHECK_STATUS(amqp_event_publish(channel, amqp_empty_bytes, client_bytes("q"), 0, NULL, body, NULL, NULL, NULL), AMQP_STATUS_OK);
+}
+
+CASE(each_channel_that_was_told_no_is_told_yes) {
+  peer *p = peer_start(reads_when_told, NULL);
+  session *s = session_new(p);
+  amqp_event_channel_callbacks_t callbacks = {sizeof callbacks, NULL, NULL, NULL, writes_once_more};
+  writer writers[2] = {{NULL, sizeof much, 0}, {NULL, 0, 0}};
+  amqp_bytes_t body = {sizeof much, much};
+  int i;
+  CHECK_STATUS(amqp_event_options_set_write_limits(s->options, 65536, 4096, 64 << 20), AMQP_STATUS_OK);
+  session_open(s);
+  CHECK(session_run(s, &s->ready, 1, 5000));
+  for (i = 0; i < 2; i++) {
+    CHECK_STATUS(amqp_event_channel_open(s->connection, NULL, NULL, &writers[i].channel), AMQP_STATUS_OK);
+    amqp_event_channel_set_callbacks(writers[i].channel, &callbacks, &writers[i]);
+  }
+  session_idle(s, 100);
+  peer_go(p);
+  for (i = 0; i < 16; i++)
+    CHECK_STATUS(amqp_event_publish(writers[0].channel, amqp_empty_bytes, client_bytes("q"), 0, NULL, body, NULL, NULL, NULL),
+                 AMQP_STATUS_OK);
+  session_idle(s, 100);
+  CHECK(!amqp_event_can_publish(writers[0].channel) && !amqp_event_can_publish(writers[1].channel));
+  peer_go(p);
+  CHECK(session_run(s, &writers[0].writable, 1, 10000));
+  CHECK(session_run(s, &writers[1].writable, 1, 3000));
+  session_end(s);
+  peer_stop(p);
+}
+
 int main(int argc, char **argv) { return check_main(argc, argv); }

@@ -119,7 +119,14 @@ extension ChannelDriver {
   }
 
   func mayPublish() {
-    guard channel.pointee.wantsWritable, isWelcome else { return }
+    guard channel.pointee.wantsWritable else { return }
+    guard isWelcome else {
+      // Another channel, which was told first, may have filled the queue again.
+      if connection.pointee.queue.count >= connection.pointee.options.plain.highWater {
+        connection.pointee.isAboveHighWater = true
+      }
+      return
+    }
     channel.pointee.wantsWritable = false
     channel.pointee.callbacks.on_writable?(handle, channel.pointee.context)
   }
