@@ -175,4 +175,30 @@ CASE(each_channel_that_was_told_no_is_told_yes) {
   peer_stop(p);
 }
 
+/* ---- the end ---- */
+
+static void opens_another(amqp_event_channel_t *channel, const amqp_event_error_t *error, void *ctx) {
+  session *s = ctx;
+  promise *opened = promised(s, "channel.open in the end");
+  amqp_event_channel_t *another;
+  (void)error;
+  ACCEPT(opened, amqp_event_channel_open(amqp_event_channel_connection(channel), promise_done, opened, &another));
+}
+
+CASE(nothing_is_opened_on_a_connection_that_is_freed) {
+  peer *p = peer_start(peer_ordinary, NULL);
+  session *s = session_ready(p);
+  amqp_event_channel_callbacks_t callbacks = {sizeof callbacks, opens_another, NULL, NULL, NULL};
+  amqp_event_channel_t *channels[2];
+  int i;
+  for (i = 0; i < 2; i++) {
+    CHECK_STATUS(amqp_event_channel_open(s->connection, NULL, NULL, &channels[i]), AMQP_STATUS_OK);
+    amqp_event_channel_set_callbacks(channels[i], &callbacks, s);
+  }
+  session_idle(s, 100);
+  /* Says which promise was not kept. */
+  session_end(s);
+  peer_stop(p);
+}
+
 int main(int argc, char **argv) { return check_main(argc, argv); }

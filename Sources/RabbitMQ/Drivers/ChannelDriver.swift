@@ -56,13 +56,10 @@ struct ChannelDriver {
     on connection: EventConnection.Handle, done: amqp_event_done?, context: UnsafeMutableRawPointer?,
     channel: inout OpaquePointer?
   ) -> Status {
-    switch connection.pointee.life.state {
-    case .ready: break
-    case .waiting, .recovering, .resolving, .connecting, .securing, .handshaking: return .connectionClosed
-    case .idle, .closing, .closed: return .unexpectedState
-    }
+    var status = EventDriver(connection).operationStatus
+    guard status.isOK else { return status }
     var opened: EventChannel.Handle?
-    let status = make(on: connection, .done(done, context), &opened)
+    status = make(on: connection, .done(done, context), &opened)
     if status.isOK { channel = opened.map { OpaquePointer($0) } }
     return status
   }
