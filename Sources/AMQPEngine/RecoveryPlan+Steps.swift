@@ -99,6 +99,9 @@ extension RecoveryPlan {
     way.stage = .exchanges
   }
 
+  /// The name, until now, of the queue whose declare-ok is awaited; nil where the program has given it up meanwhile.
+  public var awaitedQueue: amqp_bytes_t? { queues.current?.pointee.record.name }
+
   /// The step to take now: after `begin`, and after each reply. Asking twice is harmless.
   public mutating func next(at now: Instant) -> Step {
     while true {

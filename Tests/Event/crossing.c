@@ -201,4 +201,87 @@ CASE(nothing_is_opened_on_a_connection_that_is_freed) {
   peer_stop(p);
 }
 
+/* ---- a recovery under way ---- */
+
+/* Holds back the answer to the first declaration of the second connection. */
+static void declares_slowly(peer_link *link, void *unused) {
+  (void)unused;
+  if (!peer_handshake(link, 2047, 131072, 0) || !peer_serve_until_go(link, PEER_LIVE, 10000)) return;
+  peer_reset(link);
+  if (!peer_accept(link, 20000) || !peer_handshake(link, 2047, 131072, 0)) return;
+  if (!peer_serve_until(link, AMQP_QUEUE_DECLARE_METHOD, 10000)) return;
+  peer_reached(link, 1);
+  if (!peer_await_go(link, 10000)) return;
+  peer_answer(link);
+  peer_serve(link, PEER_LIVE, 10000);
+}
+
+CASE(a_consumer_is_cancelled_while_its_queue_is_declared_again) {
+  peer *p = peer_start(declares_slowly, NULL);
+  session *s = session_with_channel(p, 0);
+  amqp_event_queue_options_t passing = {sizeof passing, AMQP_EVENT_AUTO_DELETE, {0, NULL}};
+  int waited = 0;
+  CALL(amqp_event_queue_declare(s->channel, client_bytes("passing"), &passing, NULL, NULL));
+  CALL(amqp_event_queue_declare(s->channel, client_bytes("lasting"), NULL, NULL, NULL));
+  CALL(amqp_event_queue_bind(s->channel, client_bytes("lasting"), client_bytes("amq.fanout"), amqp_empty_bytes, NULL, NULL, NULL));
+  session_consume(s, "passing");
+  CHECK(session_run(s, &s->consuming, 1, 5000));
+  peer_go(p);
+  CHECK(session_run(s, &s->lost, 1, 5000));
+  while (!peer_wait(p, 1, 0) && waited++ < 100) session_idle(s, 20);
+  CHECK_STATUS(CALL(amqp_event_cancel(s->consumer)), AMQP_STATUS_OK);
+  session_idle(s, 20);
+  peer_go(p);
+  CHECK(session_run(s, &s->recovered, 1, 5000));
+  CHECK_INT(s->cancelled, 1);
+  CHECK_INT(peer_count(p, AMQP_QUEUE_DECLARE_METHOD), 4);
+  CHECK_INT(peer_count(p, AMQP_QUEUE_BIND_METHOD), 2);
+  session_close(s);
+  peer_stop(p);
+}
+
+/* The queue is held at first; then the channel of its first consumer fails while that consumer is started. */
+static void holds_a_queue(peer_link *link, void *unused) {
+  (void)unused;
+  if (!peer_handshake(link, 2047, 131072, 0) || !peer_serve_until_go(link, PEER_LIVE, 10000)) return;
+  peer_reset(link);
+  if (!peer_accept(link, 20000) || !peer_handshake(link, 2047, 131072, 0)) return;
+  if (!peer_serve_until(link, AMQP_QUEUE_DECLARE_METHOD, 10000)) return;
+  peer_send_channel_close(link, peer_channel(link), 405, "RESOURCE_LOCKED");
+  if (!peer_serve_until(link, AMQP_BASIC_QOS_METHOD, 10000)) return;
+  if (!peer_serve_until(link, AMQP_BASIC_CONSUME_METHOD, 10000)) return;
+  peer_send_channel_close(link, peer_channel(link), 404, "NOT_FOUND");
+  peer_serve(link, PEER_LIVE, 10000);
+}
+
+static void other_consuming(amqp_event_consumer_t *consumer, void *ctx) {
+  other *o = ctx;
+  (void)consumer;
+  o->done++;
+}
+
+CASE(a_channel_that_fails_takes_no_step_of_a_recovery_along) {
+  peer *p = peer_start(holds_a_queue, NULL);
+  session *s = session_with_channel(p, 0);
+  amqp_event_consume_options_t options = {sizeof options, {0, NULL}, 0, 0, 0, {0, NULL}, other_consuming};
+  amqp_event_queue_options_t exclusive = {sizeof exclusive, AMQP_EVENT_EXCLUSIVE, {0, NULL}};
+  other o = {0};
+  promise *unanswered = promised(s, "qos");
+  CALL(amqp_event_queue_declare(s->channel, client_bytes("held"), &exclusive, NULL, NULL));
+  session_consume(s, "held");
+  CHECK_STATUS(amqp_event_channel_open(s->connection, NULL, NULL, &o.channel), AMQP_STATUS_OK);
+  CHECK_STATUS(amqp_event_consume(o.channel, client_bytes("held"), &options, other_message, other_cancelled, &o, &o.consumer),
+               AMQP_STATUS_OK);
+  CHECK(session_run(s, &o.done, 1, 5000));
+  peer_go(p);
+  CHECK(session_run(s, &s->recovered, 1, 5000));
+  CHECK_STATUS(ACCEPT(unanswered, amqp_event_qos(s->channel, 1, promise_done, unanswered)), AMQP_STATUS_OK);
+  CHECK(session_run(s, &s->channel_closed, 1, 5000));
+  CHECK_INT(unanswered->reply_code, 404);
+  /* The other consumer is there again all the same. */
+  CHECK(session_run(s, &o.done, 2, 3000));
+  session_close(s);
+  peer_stop(p);
+}
+
 int main(int argc, char **argv) { return check_main(argc, argv); }

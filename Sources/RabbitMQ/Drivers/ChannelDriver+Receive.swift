@@ -178,13 +178,22 @@ extension ChannelDriver {
       RecoveryDriver(connection).refused(error, on: self)
       return .ok
     }
+    // Over a request of the program's, with which a step of a recovery may go unanswered.
+    let hadStep = awaitsStep
     end(error, pending: error)
     leave()
+    if hadStep { RecoveryDriver(connection).replied(queue: nil) }
     return .ok
   }
 
   /// Whether the broker's answer is to a step of a recovery.
   private var isRecovering: Bool { channel.pointee.operations.first?.pointee.record.isOfRecovery == true }
+
+  private var awaitsStep: Bool {
+    var next = channel.pointee.operations.first
+    while let operation = next, !operation.pointee.record.isOfRecovery { next = operation.pointee.next }
+    return next != nil
+  }
 
   private func receivedFlow(_ arguments: UnsafeRawBufferPointer) -> Status {
     var (flow, decoder) = (amqp_channel_flow_t(), Decoder(arguments, pool: nil))

@@ -60,9 +60,7 @@ struct RecoveryDriver {
   /// `name`: what the broker called a queue, if it was one.
   func replied(queue name: amqp_bytes_t?) {
     if let name {
-      if case .declareQueue(let record) = connection.pointee.plan.next(at: Clock.now()) {
-        rename(record.name, to: name)
-      }
+      if let old = connection.pointee.plan.awaitedQueue { rename(old, to: name) }
       _ = connection.pointee.plan.receive(.queueDeclared(name: name), at: Clock.now())
     } else {
       _ = connection.pointee.plan.receive(.succeeded, at: Clock.now())
