@@ -85,6 +85,20 @@ private func assemble(readBefore places: Set<Int>) -> (Arrival, Bool) {
   }
 }
 
+@Test func whatWasKeptOfOneMessageIsNotTakenForTheNext() {
+  let arrival = Arrival()
+  // Cut off behind its header, and announced without arguments: nothing but the property list was kept.
+  #expect(arrival.content.begin(amqp_basic_deliver_t.id, arrival.place([])).isOK)
+  #expect(arrival.content.receiveHeader(arrival.place(header(9)), bodyMax: 9).isOK)
+  #expect(arrival.read())
+  arrival.content.discard()
+  #expect(arrival.content.begin(amqp_basic_deliver_t.id, arrival.place(arguments)).isOK)
+  #expect(arrival.content.receiveHeader(arrival.place(header(9)), bodyMax: 9).isOK)
+  #expect(arrival.read())
+  #expect(!arrival.isBorrowed(arrival.content.propertyList))
+  #expect(Array(arrival.content.propertyList) == properties)
+}
+
 @Test func anEmptyBodyIsCompleteWithItsHeader() {
   let arrival = Arrival()
   #expect(arrival.content.begin(amqp_basic_get_ok_t.id, arrival.place(arguments)).isOK)

@@ -93,7 +93,7 @@ struct EventContent: ~Copyable {
     arguments = UnsafeRawBufferPointer(start: nil, count: 0)
     propertyList = arguments
     body = arguments
-    if argumentsMemory != nil || bodyMemory != nil { release() }
+    if argumentsMemory != nil || propertyMemory != nil || bodyMemory != nil { release() }
     progress = ContentProgress()
   }
 
