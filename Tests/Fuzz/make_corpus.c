@@ -151,6 +151,8 @@ static void streams(void) {
     put_handshake(o, &g);
     put_message(o, 1, content[0], &g);
     keep("login", name, o);
+    o->bytes[0] = (uint8_t)(i * 8 | 2);
+    keep("event", name, o);
   }
 }
 

@@ -18,7 +18,8 @@ static char *copy_of(const uint8_t *data, size_t size) {
 
 static void compare_numbers(uint32_t number) {
   int signed_number = (int)number, status = -(int)(number & 0xFFFF);
-  if (status != AMQP_STATUS_SSL_UNIMPLEMENTED)   /* which came later than the reference, as update-secret did */
+  /* What came later has a text here alone. */
+  if (strcmp(reference()->error_string2(status), "(unknown error)") != 0)
     require_same_text(amqp_error_string2(status), reference()->error_string2(status), "the text of an error");
   require_same_text(amqp_constant_name(signed_number), reference()->constant_name(signed_number), "the name of a constant");
   require_equal(amqp_constant_is_hard_error(signed_number), reference()->constant_is_hard_error(signed_number), "a hard error");

@@ -16,14 +16,18 @@ static void say(int broker, const void *bytes, size_t size) {
   require(size == 0 || send(broker, bytes, size, MSG_NOSIGNAL) == (ssize_t)size, "the socket pair is too small");
 }
 
+void wire_say(int broker, amqp_bytes_t bytes, int with_handshake) {
+  if (with_handshake) say(broker, handshake, sizeof handshake - 1);
+  say(broker, bytes.bytes, bytes.len);
+  shutdown(broker, SHUT_WR);
+}
+
 wire wire_with(amqp_bytes_t bytes, int with_handshake) {
   wire w = {amqp_new_connection(), -1};
   amqp_socket_t *socket = amqp_tcp_socket_new(w.connection);
   int ends[2];
   require(socket != NULL && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "no socket pair");
-  if (with_handshake) say(ends[1], handshake, sizeof handshake - 1);
-  say(ends[1], bytes.bytes, bytes.len);
-  shutdown(ends[1], SHUT_WR);
+  wire_say(ends[1], bytes, with_handshake);
   amqp_tcp_socket_set_sockfd(socket, ends[0]);
   w.broker = ends[1];
   return w;

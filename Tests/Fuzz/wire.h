@@ -13,6 +13,7 @@ typedef struct wire {
 } wire;
 
 /* Says start, tune, open-ok and channel.open-ok if `with_handshake`, then the bytes, then nothing more. */
+void wire_say(int broker, amqp_bytes_t bytes, int with_handshake);
 wire wire_with(amqp_bytes_t bytes, int with_handshake);
 void wire_drain(const wire *w);   /* takes what the client has sent, so that it never finds the socket full */
 void wire_end(wire *w);
