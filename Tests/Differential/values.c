@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <amqp_event.h>
+
 #include "../Golden/print.h"
 #include "shape.h"
 
@@ -107,7 +109,7 @@ int main(int argc, char **argv) {
   for (i = 0; i < 100; i++) properties_and_table(&g);
   for (i = 0; i < 300; i++) url(&g);
   for (i = 0; i < 100; i++) number(&g);
-  for (status = 2; status > -0x2000; status--) {
+  for (status = 2; status > AMQP_EVENT_STATUS_FULL; status--) {   /* from there on they are of the event API */
     const char *text = amqp_error_string2(status);
     if (status != AMQP_STATUS_SSL_UNIMPLEMENTED && strcmp(text, "(unknown error)") != 0) printf("%d: %s\n", status, text);
   }
