@@ -62,6 +62,12 @@ extension BlockingDriver {
   /// Reads once into the inbound buffer; waits for it if there is nothing yet.
   private func fill(until deadline: Deadline, _ now: inout Instant) -> Status {
     connection.pointee.receive.isMidFrame = connection.pointee.receive.assembler.isMidFrame
+    var hasWaited = false
+    if expectsToWait(until: deadline, now) {
+      let status = wait(for: .read, until: deadline, &now)
+      guard status.isOK else { return status }
+      hasWaited = true
+    }
     while true {
       let status = state.receiveStatus
       // Over but not closed yet: what had arrived comes first, as it does when it was kept.
@@ -72,14 +78,19 @@ extension BlockingDriver {
       case .bytes(let count):
         connection.pointee.receive.assembler.filled(count)
         // A peer that never stops talking must not keep us from the clock: heartbeats and the deadline hold for it too.
-        now = Clock.now()
+        if !hasWaited {
+          connection.pointee.receive.forecast.found()
+          now = Clock.now()
+        }
         didReceive(now)
         serviceSend(now)
         if deadline.hasPassed(at: now) { connection.pointee.receive.overdueBytes &+= count }
         return .ok
       case .wouldBlock(let interest):
+        if !hasWaited { connection.pointee.receive.forecast.missed() }
         let status = wait(for: interest, until: deadline, &now)
         guard status.isOK else { return status }
+        hasWaited = true
       case .closed:
         // So does a socket read that we have shut down ourselves; the state knows.
         note(.inputEnded)
@@ -90,6 +101,17 @@ extension BlockingDriver {
         return status.isOK ? transport.status(of: errno) : status
       }
     }
+  }
+
+  /// Whether an attempt to receive would be in vain, most likely. Who is asked for no more than a look takes it, and a peer is not
+  /// called dead before that. With TLS there may be more than a poll tells.
+  @inline(__always)
+  private func expectsToWait(until deadline: Deadline, _ now: Instant) -> Bool {
+    guard connection.pointee.receive.forecast.isWait, case .tcp = transport, !isOver,
+      !min(deadline, connection.pointee.monitor.deathDeadline).hasPassed(at: now)
+    else { return false }
+    connection.pointee.receive.forecast.waits()
+    return true
   }
 
   /// Waits until the socket is ready or something is due; ok means: try again.

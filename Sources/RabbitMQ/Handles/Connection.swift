@@ -46,6 +46,7 @@ struct ReceiveSide: ~Copyable {
   var assembler = FrameAssembler()
   /// Whether the last look at the assembler found a part of a frame.
   var isMidFrame = false
+  var forecast = Forecast()
   /// What the call that has the turn has read after its deadline.
   var overdueBytes = 0
   var queue = FrameQueue()
