@@ -24,6 +24,22 @@ struct Kernel {
     return count >= 0 ? count : failure()
   }
 
+  /// Into `room`, and what it does not hold into `rest`.
+  @inline(__always) func receive(
+    _ descriptor: Int32, _ room: UnsafeMutableRawBufferPointer, _ rest: UnsafeMutableRawBufferPointer
+  ) -> Int {
+    var pieces = (
+      iovec(iov_base: room.baseAddress, iov_len: room.count), iovec(iov_base: rest.baseAddress, iov_len: rest.count)
+    )
+    let count = withUnsafeMutableBytes(of: &pieces) { pieces in
+      var message = msghdr()
+      message.msg_iov = pieces.baseAddress?.assumingMemoryBound(to: iovec.self)
+      message.msg_iovlen = 2
+      return recvmsg(descriptor, &message, system_message_look)
+    }
+    return count >= 0 ? count : failure()
+  }
+
   @inline(__always) func send(_ descriptor: Int32, _ pieces: UnsafeMutablePointer<iovec>, _ count: Int) -> Int {
     // The kernel copies less of a plain send than of a message header and its vector.
     if count == 1 {

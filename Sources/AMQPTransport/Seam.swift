@@ -39,6 +39,12 @@
       Kernel().receive(descriptor, room)
     }
 
+    open func receive(
+      _ descriptor: Int32, _ room: UnsafeMutableRawBufferPointer, _ rest: UnsafeMutableRawBufferPointer
+    ) -> Int {
+      Kernel().receive(descriptor, room, rest)
+    }
+
     open func send(_ descriptor: Int32, _ pieces: UnsafeMutablePointer<iovec>, _ count: Int) -> Int {
       Kernel().send(descriptor, pieces, count)
     }

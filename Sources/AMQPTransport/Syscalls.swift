@@ -18,6 +18,15 @@ public enum Syscalls {
     }
   }
 
+  @inline(__always) static func receive(
+    _ descriptor: Int32, _ room: UnsafeMutableRawBufferPointer, _ rest: UnsafeMutableRawBufferPointer
+  ) -> Int {
+    while true {
+      let count = below.receive(descriptor, room, rest)
+      if count != -Int(EINTR) { return count }
+    }
+  }
+
   @inline(__always)
   static func send(_ descriptor: Int32, _ pieces: UnsafeMutablePointer<iovec>, _ count: Int) -> Int {
     while true {

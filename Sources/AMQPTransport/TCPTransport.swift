@@ -14,7 +14,16 @@ public struct TCPTransport {
   @inline(__always) public func receive(into room: UnsafeMutableRawBufferPointer) -> IOResult {
     // The kernel's answer to an empty room would look like the end of the stream.
     guard room.count > 0 else { return .bytes(0) }
-    let count = Syscalls.receive(descriptor, room)
+    return outcome(Syscalls.receive(descriptor, room))
+  }
+
+  /// One `recvmsg` into `room`, and what it does not hold into `rest`. Neither may be empty.
+  public func receive(into room: UnsafeMutableRawBufferPointer, then rest: UnsafeMutableRawBufferPointer) -> IOResult {
+    guard room.count > 0, rest.count > 0 else { return .bytes(0) }
+    return outcome(Syscalls.receive(descriptor, room, rest))
+  }
+
+  @inline(__always) private func outcome(_ count: Int) -> IOResult {
     if count > 0 { return .bytes(count) }
     if count == 0 { return .closed }
     return TCPTransport.failure(count, wants: .read)

@@ -23,6 +23,15 @@ public enum Transport {
     }
   }
 
+  /// Into `room`, and what it does not hold into `rest` if that goes at once. Neither may be empty.
+  public func receive(into room: UnsafeMutableRawBufferPointer, then rest: UnsafeMutableRawBufferPointer) -> IOResult {
+    switch self {
+    case .none: .failed(errno: EBADF)
+    case .tcp(let transport): transport.pointee.receive(into: room, then: rest)
+    case .tls(let transport): transport.receive(into: room)
+    }
+  }
+
   @inline(__always) public func send(_ pieces: UnsafeMutablePointer<iovec>, count: Int) -> IOResult {
     switch self {
     case .none: .failed(errno: EBADF)

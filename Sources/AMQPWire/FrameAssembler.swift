@@ -13,6 +13,9 @@
 // A reader with many connections lends them all one buffer: `borrow` before it reads, `settle` when it is done. What is left
 // then, a part of a frame as a rule, moves to a buffer of the assembler's own, which goes when the rest has come.
 //
+// A large body frame may also be taken in parts, as they come: each leaves a shorter frame behind (`shorten`), so that whatever
+// happens then, it finds frames.
+//
 // What is malformed stays so: there is no way to find the next frame behind a broken one.
 import CMemory
 public import CRabbitMQ
@@ -37,6 +40,15 @@ public enum Assembly {
   case incomplete
   case protocolHeader(FrameView)
   case malformed
+}
+
+/// A body frame of which a part is missing.
+public struct PartialBody {
+  public let channel: amqp_channel_t
+  /// The part of the payload that has arrived. A view.
+  public let arrived: UnsafeRawBufferPointer
+  /// Octets of payload that are still to come.
+  public let missing: Int
 }
 
 public struct FrameAssembler: ~Copyable {
@@ -130,13 +142,16 @@ public struct FrameAssembler: ~Copyable {
 
   /// Where to put what arrives next: at least one octet, enough for the frame in progress if that is small; nil when there
   /// is no memory. Ends the life of all views.
-  public mutating func room() -> UnsafeMutableRawBufferPointer? {
+  ///
+  /// `elsewhere`: octets of the frame in progress that will not come here.
+  public mutating func room(elsewhere: Int = 0) -> UnsafeMutableRawBufferPointer? {
+    let wanted = wanted &- elsewhere
     let wasFilled = end == capacity && capacity > 0
     if consumed == end { restart() }
     // A small rest of room would mean many small reads. What is moved is less than a frame, and only once per frame.
     if consumed > 0, capacity &- end < capacity / 2 || wanted > capacity &- consumed { compact() }
     if end == capacity || wanted > capacity &- consumed || wasFilled && capacity < Self.streamingCapacity {
-      guard grow() else { return nil }
+      guard grow(for: wanted) else { return nil }
     }
     guard let memory, end < capacity else { return nil }
     return UnsafeMutableRawBufferPointer(start: memory + end, count: capacity &- end)
@@ -174,6 +189,32 @@ public struct FrameAssembler: ~Copyable {
       FrameView(
         type: type, channel: channel,
         payload: UnsafeRawBufferPointer(start: start + Frame.headerSize, count: Int(size))))
+  }
+
+  /// The body frame that `next` found incomplete, if it did and that was one.
+  public var partialBody: PartialBody? {
+    let arrived = bufferedBytes &- Frame.headerSize
+    let missing = wanted &- Frame.overhead &- arrived
+    guard arrived >= 0, missing > 0, !isMalformed, let memory else { return nil }
+    let start = UnsafeRawPointer(memory) + consumed
+    guard start.load(as: UInt8.self) == Frame.body else { return nil }
+    return PartialBody(
+      channel: UInt16(bigEndian: start.loadUnaligned(fromByteOffset: 1, as: UInt16.self)),
+      arrived: UnsafeRawBufferPointer(start: start + Frame.headerSize, count: arrived), missing: missing)
+  }
+
+  /// The first octets of the partial body frame have been taken, those in the buffer before those that never came here. What
+  /// is left is a shorter frame. The last octet of payload cannot be taken so: it comes with the frame's end.
+  public mutating func shorten(by count: Int) {
+    guard let memory, let partial = partialBody, count > 0, count < partial.arrived.count &+ partial.missing else {
+      return
+    }
+    let cut = min(count, partial.arrived.count)
+    memmove(memory + (consumed &+ cut), memory + consumed, Frame.headerSize)
+    consumed = consumed &+ cut
+    wanted = wanted &- count
+    let size = UInt32(truncatingIfNeeded: wanted &- Frame.overhead)
+    (memory + consumed).storeBytes(of: size.bigEndian, toByteOffset: 3, as: UInt32.self)
   }
 
   /// Makes the frame that `next` answered last the next one again; only before the next `room`.
@@ -246,7 +287,7 @@ public struct FrameAssembler: ~Copyable {
   }
 
   /// Nothing is consumed yet. Makes room for the frame in progress, or for more of it.
-  private mutating func grow() -> Bool {
+  private mutating func grow(for wanted: Int) -> Bool {
     var needed = max(Self.initialCapacity, min(wanted, Self.trustedOctets))
     // Full of frames that nobody has taken yet, or filled by the last read without need.
     if end == capacity || wanted <= capacity {

@@ -5,7 +5,7 @@ import Testing
 @testable import AMQPWire
 
 /// What the assembler said, with the payload copied out of its buffer.
-private enum Said: Equatable {
+enum Said: Equatable {
   case frame(UInt8, UInt16, [UInt8])
   case protocolHeader([UInt8])
   case incomplete
@@ -21,13 +21,13 @@ private enum Said: Equatable {
   }
 }
 
-private func frame(_ type: UInt8, _ channel: UInt16, _ payload: [UInt8], end: UInt8 = 0xCE) -> [UInt8] {
+func frame(_ type: UInt8, _ channel: UInt16, _ payload: [UInt8], end: UInt8 = 0xCE) -> [UInt8] {
   [type] + big(channel) + big(UInt32(payload.count)) + payload + [end]
 }
 
 extension FrameAssembler {
   /// Puts octets into as much room as there is, as often as needed.
-  fileprivate mutating func take(_ octets: some Collection<UInt8>) {
+  mutating func take(_ octets: some Collection<UInt8>) {
     var rest = ArraySlice(octets)
     while !rest.isEmpty {
       guard let room = room() else {
@@ -42,7 +42,7 @@ extension FrameAssembler {
     }
   }
 
-  fileprivate mutating func drain(frameMax: UInt32 = 131072, channelMax: UInt16 = 2047) -> [Said] {
+  mutating func drain(frameMax: UInt32 = 131072, channelMax: UInt16 = 2047) -> [Said] {
     var said: [Said] = []
     while true {
       let one = Said(next(frameMax: frameMax, channelMax: channelMax))

@@ -260,10 +260,50 @@ static void consume_until_it_is_whole(amqp_connection_state_t c, peer *p) {
   amqp_destroy_envelope(&envelope);
 }
 
+/* Frames so large that they are received into the memory of their message. */
+enum { LARGE = 100000 };
+
+static void large_message(peer_link *link, void *unused) {
+  static char body[LARGE];
+  int part;
+  (void)unused;
+  if (!peer_handshake(link, 0, 131072, 0) || !peer_serve_until(link, AMQP_CHANNEL_OPEN_METHOD, 5000)) return;
+  peer_cork(link);
+  peer_answer(link);
+  peer_send_deliver(link, 2, 1);
+  peer_send_header(link, 2, 3 * sizeof body, NULL, 0);
+  for (part = 0; part < 3; part++) {
+    memset(body, '1' + part, sizeof body);
+    peer_send_body(link, 2, body, sizeof body);
+  }
+  peer_uncork(link);
+  peer_serve(link, PEER_LIVE, 20000);
+}
+
+static void consume_a_large_message(amqp_connection_state_t c, peer *p) {
+  amqp_envelope_t envelope;
+  int status, part, attempt;
+  (void)p;
+  for (attempt = 0, status = AMQP_STATUS_NO_MEMORY; attempt < 2 && status == AMQP_STATUS_NO_MEMORY; attempt++) {
+    status = client_reply_status(amqp_consume_message(c, &envelope, client_seconds(5), 0));
+    allowed = -1;
+  }
+  if (!CHECK_STATUS(status, AMQP_STATUS_OK)) return;
+  if (CHECK_INT(envelope.message.body.len, 3 * LARGE)) {
+    for (part = 0; part < 3 * LARGE; part++) {
+      if (!CHECK_INT(((char *)envelope.message.body.bytes)[part], '1' + part / LARGE)) break;
+    }
+  }
+  amqp_destroy_envelope(&envelope);
+}
+
 CASE(row18_no_ack_is_lost_by_a_consume_without_memory) { at_each_allocation(two_acks, consume_then_wait_for_acks); }
 CASE(row18_no_ack_is_lost_by_an_rpc_without_memory) { at_each_allocation(two_acks, rpc_then_wait_for_acks); }
 CASE(row18_no_message_is_lost_by_a_consume_without_memory) {
   at_each_allocation(message_in_two_parts, consume_until_it_is_whole);
+}
+CASE(row18_no_large_message_is_lost_by_a_consume_without_memory) {
+  at_each_allocation(large_message, consume_a_large_message);
 }
 CASE(row18_no_frame_of_half_a_message_is_lost_or_doubled_without_memory) {
   at_each_allocation(message_in_two_parts, wait_for_the_frames_of_a_message);

@@ -59,7 +59,7 @@ extension BlockingDriver {
     if view.channel == 0, view.methodID == amqp_connection_close_t.id { note(.closing) }
   }
 
-  /// Reads once into the inbound buffer; waits for it if there is nothing yet.
+  /// Reads once; waits for it if there is nothing yet.
   private func fill(until deadline: Deadline, _ now: inout Instant) -> Status {
     connection.pointee.receive.isMidFrame = connection.pointee.receive.assembler.isMidFrame
     var hasWaited = false
@@ -73,10 +73,9 @@ extension BlockingDriver {
       // Over but not closed yet: what had arrived comes first, as it does when it was kept.
       guard status.isOK else { return isOver && keepReceived() ? .ok : status }
       guard connection.pointee.receive.overdueBytes < overdueLimit else { return .timeout }
-      guard let room = connection.pointee.receive.assembler.room() else { return .noMemory }
-      switch transport.receive(into: room) {
+      guard let result = receiveOnce() else { return .noMemory }
+      switch result {
       case .bytes(let count):
-        connection.pointee.receive.assembler.filled(count)
         // A peer that never stops talking must not keep us from the clock: heartbeats and the deadline hold for it too.
         if !hasWaited {
           connection.pointee.receive.forecast.found()
@@ -150,6 +149,7 @@ extension BlockingDriver {
   func waitFrame(until deadline: Deadline, _ now: inout Instant, into frame: inout amqp_frame_t) -> Status {
     let status = spillContent()
     guard status.isOK else { return status }
+    connection.pointee.receive.content.forgetParts()
     if let queued = dequeue(0) {
       frame = queued
       return .ok

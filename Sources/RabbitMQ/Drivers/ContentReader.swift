@@ -21,6 +21,9 @@ struct ContentReader {
   private var progress = ContentProgress(awaitingHeader: true)
   private var classID: UInt16 = 0
   private var bodyCapacity = 0
+  /// The most octets of the body that came at once. Of the last message as long as there is no other: what follows a large body
+  /// is another one, most likely.
+  private(set) var largestPart = 0
   /// The properties as they came, in the pool of the message; their decoded strings point into it.
   private var rawProperties = amqp_bytes_t()
 
@@ -32,7 +35,7 @@ struct ContentReader {
   // MARK: Beginning and end
 
   mutating func beginMessage(channel: UInt16) {
-    self = ContentReader()
+    startOver()
     kind = .message
     envelope.channel = channel
   }
@@ -55,8 +58,17 @@ struct ContentReader {
   /// Hands the memory over; the reader is free for the next content.
   mutating func take() -> amqp_envelope_t {
     let taken = envelope
-    self = ContentReader()
+    startOver()
     return taken
+  }
+
+  /// What comes next is not read as messages.
+  mutating func forgetParts() { largestPart = 0 }
+
+  private mutating func startOver() {
+    let part = largestPart
+    self = ContentReader()
+    largestPart = part
   }
 
   mutating func discard() {
@@ -79,6 +91,7 @@ struct ContentReader {
     if status.isOK {
       self.classID = classID
       self.progress = progress
+      largestPart = Int(truncatingIfNeeded: min(UInt64(truncatingIfNeeded: largestPart), bodySize))
     } else {
       withUnsafeMutablePointer(to: &envelope.message.pool) { $0.empty() }
       envelope.message.properties = amqp_basic_properties_t()
@@ -113,9 +126,31 @@ struct ContentReader {
       guard grow(to: count &+ bytes.count), let body = envelope.message.body.bytes else { return .noMemory }
       memcpy(body + count, source, bytes.count)
       envelope.message.body.len = count &+ bytes.count
+      largestPart = max(largestPart, bytes.count)
     }
     self.progress = progress
     return .ok
+  }
+
+  /// Whether the body goes on, by so many octets or more.
+  func awaitsBody(of count: Int) -> Bool {
+    guard case .awaitingBody(let remaining) = progress.state else { return false }
+    return UInt64(truncatingIfNeeded: count) <= remaining
+  }
+
+  /// Where the next octets of the body may be put: room for at least one of them and at most `count`; nil when there is no
+  /// memory.
+  mutating func bodyRoom(_ count: Int) -> UnsafeMutableRawBufferPointer? {
+    let received = envelope.message.body.len
+    guard grow(to: received &+ 1), let body = envelope.message.body.bytes else { return nil }
+    return UnsafeMutableRawBufferPointer(start: body + received, count: min(count, bodyCapacity &- received))
+  }
+
+  /// So many octets were put there.
+  mutating func filledBody(_ count: Int) {
+    _ = progress.receive(.body(count: UInt64(truncatingIfNeeded: count)))
+    envelope.message.body.len &+= count
+    largestPart = max(largestPart, count)
   }
 
   private mutating func grow(to count: Int) -> Bool {

@@ -53,6 +53,8 @@ final class FakeWire: Seam, @unchecked Sendable {
   private(set) var sends: [(at: UInt64, count: Int)] = []
   private(set) var sendCalls = 0
   private(set) var receiveCalls = 0
+  /// Of these, those with two places to put octets.
+  private(set) var dividedReceives = 0
   private(set) var isShutDown = false
   private(set) var isClosed = false
 
@@ -68,6 +70,7 @@ final class FakeWire: Seam, @unchecked Sendable {
     sends = []
     sendCalls = 0
     receiveCalls = 0
+    dividedReceives = 0
   }
 
   /// A new connection, under the old number.
@@ -150,6 +153,18 @@ final class FakeWire: Seam, @unchecked Sendable {
       taken = 0
     }
     return count
+  }
+
+  override func receive(
+    _ descriptor: Int32, _ room: UnsafeMutableRawBufferPointer, _ rest: UnsafeMutableRawBufferPointer
+  ) -> Int {
+    dividedReceives += 1
+    let (limit, calls) = (receiveLimit, receiveCalls)
+    defer { (receiveLimit, receiveCalls) = (limit, calls + 1) }
+    let count = receive(descriptor, room)
+    guard count == room.count, unread > 0, limit > count else { return count }
+    receiveLimit = limit - count
+    return count + receive(descriptor, rest)
   }
 
   override func send(_ descriptor: Int32, _ pieces: UnsafeMutablePointer<iovec>, _ count: Int) -> Int {
