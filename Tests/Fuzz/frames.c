@@ -124,12 +124,12 @@ static int has_bad_fields(uint8_t type, const uint8_t *payload, uint32_t size) {
 static int is_mended(const uint8_t *at, size_t size) {
   uint32_t length;
   uint16_t channel;
-  if (size < 8) return 0;
+  if (size < 8) return size == 7;   /* a header alone: the reference looks at the first one when it has eight octets */
   channel = (uint16_t)(at[1] << 8 | at[2]);
   length = (uint32_t)at[3] << 24 | (uint32_t)at[4] << 16 | (uint32_t)at[5] << 8 | at[6];
   switch (at[0]) {
-    case AMQP_FRAME_METHOD: return length < 4 || (size - 8 >= length && has_bad_fields(at[0], at + 7, length));
-    case AMQP_FRAME_HEADER: return length < 14 || (size - 8 >= length && has_bad_fields(at[0], at + 7, length));
+    case AMQP_FRAME_METHOD: return length < 4 || (size >= 8 + (size_t)length && has_bad_fields(at[0], at + 7, length));
+    case AMQP_FRAME_HEADER: return length < 14 || (size >= 8 + (size_t)length && has_bad_fields(at[0], at + 7, length));
     case AMQP_FRAME_BODY: return 0;
     case AMQP_FRAME_HEARTBEAT: return length != 0 || channel != 0;
     default: return 1;
