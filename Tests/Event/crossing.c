@@ -121,6 +121,45 @@ CASE(a_cancel_that_is_not_answered_has_its_end) {
   peer_stop(p);
 }
 
+/* As RabbitMQ does it: the queue's own process replies to basic.consume and basic.cancel, later than the channel's to what follows. */
+static void replies_late(peer_link *link, void *unused) {
+  peer_buffer tag = {{0}, 0};
+  uint16_t channel;
+  (void)unused;
+  if (!peer_handshake(link, 2047, 131072, 0) || !peer_serve_until(link, AMQP_BASIC_CONSUME_METHOD, 10000)) return;
+  channel = peer_channel(link);
+  peer_put_shortstr(&tag, "c1");
+  if (!peer_serve_until(link, AMQP_BASIC_QOS_METHOD, 10000)) return;
+  peer_answer(link);
+  peer_send_method(link, channel, AMQP_BASIC_CONSUME_OK_METHOD, tag.bytes, tag.size);
+  if (!peer_serve_until(link, AMQP_BASIC_CANCEL_METHOD, 10000)) return;
+  if (!peer_serve_until(link, AMQP_BASIC_QOS_METHOD, 10000)) return;
+  peer_answer(link);
+  peer_send_method(link, channel, AMQP_BASIC_CANCEL_OK_METHOD, tag.bytes, tag.size);
+  peer_serve(link, PEER_LIVE, 10000);
+}
+
+CASE(a_reply_of_a_queue_may_be_overtaken) {
+  peer *p = peer_start(replies_late, NULL);
+  session *s = session_ready(p);
+  promise *limited[2];
+  session_open_channel(s);
+  session_consume(s, "q");
+  limited[0] = promised(s, "qos behind consume");
+  CHECK_STATUS(ACCEPT(limited[0], amqp_event_qos(s->channel, 1, promise_done, limited[0])), AMQP_STATUS_OK);
+  CHECK(session_run(s, &s->consuming, 1, 5000));
+  CHECK_INT(limited[0]->kept, 1);
+  CHECK_STATUS(CALL(amqp_event_cancel(s->consumer)), AMQP_STATUS_OK);
+  limited[1] = promised(s, "qos behind cancel");
+  CHECK_STATUS(ACCEPT(limited[1], amqp_event_qos(s->channel, 2, promise_done, limited[1])), AMQP_STATUS_OK);
+  CHECK(session_run(s, &s->cancelled, 1, 5000));
+  CHECK_INT(limited[1]->kept, 1);
+  CHECK_STATUS(limited[1]->status, 0);
+  CHECK_INT(s->lost, 0);
+  session_close(s);
+  peer_stop(p);
+}
+
 /* ---- writing ---- */
 
 static void reads_when_told(peer_link *link, void *unused) {

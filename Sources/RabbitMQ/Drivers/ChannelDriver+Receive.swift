@@ -136,7 +136,8 @@ extension ChannelDriver {
     var answer = amqp_basic_get_ok_t()
     answer.code(&decoder)
     guard decoder.failure.isOK else { return decoder.failure }
-    guard let position = channel.pointee.operations.first, position.pointee.record.method == amqp_basic_get_t.id,
+    guard let position = awaited(amqp_basic_get_ok_t.id, UnsafeRawBufferPointer(start: nil, count: 0)),
+      position.pointee.record.method == amqp_basic_get_t.id,
       let tag = channel.pointee.tags.delivered(answer.delivery_tag)
     else { return .unexpectedState }
     message.delivery_tag = tag

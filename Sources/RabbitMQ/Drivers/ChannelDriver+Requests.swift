@@ -87,7 +87,7 @@ extension ChannelDriver {
 
   /// A reply, where one is awaited. Not ok: the broker's fault.
   func received(reply id: amqp_method_number_t, _ payload: UnsafeRawBufferPointer) -> Status {
-    guard let position = channel.pointee.operations.first else { return .unexpectedState }
+    guard let position = awaited(id, payload) else { return .unexpectedState }
     let operation = position.pointee.record
     let isEmpty = id == amqp_basic_get_empty_t.id && operation.method == amqp_basic_get_t.id
     guard operation.reply == id || isEmpty else { return .unexpectedState }
@@ -118,6 +118,33 @@ extension ChannelDriver {
     Chain<EventOperation>.release(position)
     if id == amqp_channel_close_ok_t.id { closed() }
     return .ok
+  }
+
+  /// The request that a reply is to: the oldest. Save that RabbitMQ leaves basic.consume and basic.cancel to the process of
+  /// the queue: their replies may come behind those to later requests, and are known by their tags.
+  func awaited(_ id: amqp_method_number_t, _ payload: UnsafeRawBufferPointer) -> Chain<EventOperation>.Position? {
+    let isLoose = EventOperation.isLoose(id)
+    var (tag, decoder) = (amqp_bytes_t.empty, Decoder(payload, pool: nil))
+    if isLoose { decoder.shortstr(&tag) }
+    var next = channel.pointee.operations.first
+    while let position = next {
+      let reply = position.pointee.record.reply
+      if isLoose ? reply == id && consumerTag(position).equals(tag) : !EventOperation.isLoose(reply) { return position }
+      next = position.pointee.next
+    }
+    return nil
+  }
+
+  private func consumerTag(_ position: Chain<EventOperation>.Position) -> amqp_bytes_t {
+    var decoder = OutlineDecoder(EventOperation.arguments(of: position))
+    if position.pointee.record.method == amqp_basic_cancel_t.id {
+      var cancel = amqp_basic_cancel_t()
+      cancel.code(&decoder)
+      return cancel.consumer_tag
+    }
+    var consume = amqp_basic_consume_t()
+    consume.code(&decoder)
+    return consume.consumer_tag
   }
 
   /// A consumer that a recovery has brought back.

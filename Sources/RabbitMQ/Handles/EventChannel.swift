@@ -109,6 +109,11 @@ struct EventOperation: BitwiseCopyable {
   var completion: Completion
   var deadline: Deadline
 
+  /// Whether a reply may be overtaken by those to later requests.
+  static func isLoose(_ reply: amqp_method_number_t) -> Bool {
+    reply == amqp_basic_consume_ok_t.id || reply == amqp_basic_cancel_ok_t.id
+  }
+
   var isOfRecovery: Bool {
     if case .recovery = completion { return true }
     return false
