@@ -796,7 +796,8 @@ typedef void (*amqp_event_release)(void *bytes, size_t length, void *ctx);
  * As amqp_event_publish(), without a copy of the body, for large ones.
  * @param release  called from the loop when the body is not needed any more,
  *                 exactly once if the publish was accepted, and before its
- *                 confirm callback
+ *                 confirm callback; after that only for a message that timed
+ *                 out, or whose channel ended, while it waited to be written
  */
 AMQP_PUBLIC_FUNCTION
 int AMQP_CALL amqp_event_publish_ref(
