@@ -1,7 +1,7 @@
 // What a `RecoveryPlan` remembers: for each thing the method that made it, with names of its own, and its arguments as the
 // encoded table that the driver handed in and will decode again: the engine compares tables and does not read them.
 
-public import AMQPBase
+import AMQPBase
 public import CRabbitMQ
 
 /// How far a thing has come in the present recovery.
