@@ -124,7 +124,7 @@ static int has_bad_fields(uint8_t type, const uint8_t *payload, uint32_t size) {
 static int is_mended(const uint8_t *at, size_t size) {
   uint32_t length;
   uint16_t channel;
-  if (size < 8) return size == 7;   /* a header alone: the reference looks at the first one when it has eight octets */
+  if (size < 8) return 1;   /* the reference looks at the first frame when it has eight octets of it */
   channel = (uint16_t)(at[1] << 8 | at[2]);
   length = (uint32_t)at[3] << 24 | (uint32_t)at[4] << 16 | (uint32_t)at[5] << 8 | at[6];
   switch (at[0]) {

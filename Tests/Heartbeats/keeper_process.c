@@ -201,12 +201,12 @@ static void child_destroys(peer *own, amqp_connection_state_t parents) {
   amqp_destroy_connection(parents);
 }
 
-static volatile int publishing;
+static int publishing; /* looked at by the thread that publishes */
 
 static void *publish_until_told(void *connection) {
   static char octets[200000];
   amqp_bytes_t body = {sizeof octets, octets};
-  while (publishing)
+  while (__atomic_load_n(&publishing, __ATOMIC_RELAXED))
     if (!CHECK_STATUS(amqp_basic_publish(connection, 1, client_bytes(""), client_bytes("q"), 0, 0, NULL, body), 0)) break;
   return NULL;
 }
@@ -217,11 +217,11 @@ CASE(a_child_destroys_what_a_thread_of_its_parent_was_publishing_on) {
   pthread_t publisher;
   int i;
   if (c == NULL) return;
-  publishing = 1;
+  __atomic_store_n(&publishing, 1, __ATOMIC_RELAXED);
   pthread_create(&publisher, NULL, publish_until_told, c);
   for (i = 0; i < 60; i++)
     if (!in_child(child_destroys, NULL, c)) break;
-  publishing = 0;
+  __atomic_store_n(&publishing, 0, __ATOMIC_RELAXED);
   pthread_join(publisher, NULL);
   CHECK(amqp_basic_qos(c, 1, 0, 1, 0) != NULL);   /* all that went before has arrived */
   CHECK_INT(peer_seen(p)->malformed, 0);

@@ -45,6 +45,8 @@ extension BlockingDriver {
     }
     let reply = status.isOK ? login(methods, request, until: deadline) : amqp_rpc_reply_t(status)
     wipe(methods.startOk.response)
+    // The keeper uses the outbox, so not before. Without a thread the login is as good as without the wish.
+    if reply.isNormal { updateKeeper() }
     return reply
   }
 
@@ -72,8 +74,6 @@ extension BlockingDriver {
         }
       case .opened:
         note(.loggedIn)
-        // Without a thread the login is as good as without the wish.
-        updateKeeper()
         release()
         return amqp_rpc_reply_t(normal: amqp_method_t())
       case .serverRefused:
